@@ -1,0 +1,26 @@
+/*
+ * compat.h
+ *		Every difference between PostgreSQL versions that ehr has to know.
+ *
+ * PG_VERSION_NUM is tested here and nowhere else.
+ */
+#ifndef EHR_COMPAT_H
+#define EHR_COMPAT_H
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#include "nodes/miscnodes.h"
+#endif
+
+/*
+ * ehr_ereturn reports a bad input value: softly where the caller asked for it
+ * (16 and later, pg_input_is_valid), as an ordinary error elsewhere.
+ */
+#if PG_VERSION_NUM >= 160000
+#define ehr_ereturn(context, dummy, ...) ereturn(context, dummy, __VA_ARGS__)
+#else
+#define ehr_ereturn(context, dummy, ...) \
+	do { (void) (context); ereport(ERROR, __VA_ARGS__); return dummy; } while (0)
+#endif
+
+#endif							/* EHR_COMPAT_H */

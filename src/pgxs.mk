@@ -1,0 +1,47 @@
+# The build proper, read by the Makefile at the top when a PGXS goal is asked for.
+
+EXTENSION    = ehr
+EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" ehr.control)
+MODULE_big   = ehr
+SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
+DATA_built   = $(SCRIPT)
+DATA         = $(wildcard sql/upgrade/*--*--*.sql)
+
+# The rooms, in the order in which they may use each other: doc/architecture.md.
+ROOMS        = types fhir merge audit store identity consent api intake share report
+SQL_FILES    = $(wildcard sql/ehr.sql $(foreach room,$(ROOMS),sql/$(room).sql))
+
+CORE_OBJS    = $(patsubst %.c,%.o,$(wildcard src/core/*.c))
+OBJS         = $(patsubst %.c,%.o,$(wildcard src/*.c) $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))) $(CORE_OBJS)
+ROOM_HEADERS  = $(wildcard src/*.h src/*/*.h)
+
+PG_CFLAGS   += -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
+PG_CPPFLAGS += -Isrc -DEHR_VERSION='"$(EXTVERSION)"'
+SHLIB_LINK  += -ljansson -lsodium -lexpat
+
+# No bitcode: nothing in the extension gains from inlining by the JIT, and clang is not needed to build.
+override with_llvm = no
+
+REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS   = --inputdir=test
+ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation
+
+EXTRA_CLEAN  = $(SCRIPT) $(CORE_LIB) src/core/*.o src/*/*.o
+
+PG_CONFIG   ?= pg_config
+PGXS        := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(SCRIPT): $(SQL_FILES) ehr.control
+	cat $(SQL_FILES) > $@
+
+$(OBJS): $(ROOM_HEADERS)
+
+# The pure C part alone, as a static library (unit tests and fuzzers build it with flags of their own).
+CORE_LIB     = src/core/libehr_core.a
+.PHONY: core
+core: $(CORE_LIB)
+$(CORE_LIB): $(CORE_OBJS)
+	rm -f $@
+	$(AR) $(AROPT) $@ $^
