@@ -13,3 +13,4 @@ CREATE FUNCTION ehr.version() RETURNS text
 	AS 'MODULE_PATHNAME', 'ehr_version';
 COMMENT ON FUNCTION ehr.version() IS 'version of the loaded ehr library';
 
+GRANT USAGE ON SCHEMA ehr TO PUBLIC;
