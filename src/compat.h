@@ -23,4 +23,18 @@
 	do { (void) (context); ereport(ERROR, __VA_ARGS__); return dummy; } while (0)
 #endif
 
+/* whether an error reported to this context will be soft */
+#if PG_VERSION_NUM >= 160000
+#define ehr_error_is_soft(context) ((context) != NULL && IsA(context, ErrorSaveContext))
+#else
+#define ehr_error_is_soft(context) ((void) (context), false)
+#endif
+
+/* ANALYZE's pause, to be included after commands/vacuum.h */
+#if PG_VERSION_NUM >= 180000
+#define ehr_vacuum_delay_point() vacuum_delay_point(true)
+#else
+#define ehr_vacuum_delay_point() vacuum_delay_point()
+#endif
+
 #endif							/* EHR_COMPAT_H */
