@@ -317,69 +317,89 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.bundle_entries(jsonb, text) IS 'entries of a Bundle with the method and the name that each will have';
 
--- Entries in FHIR's order (DELETE, POST, PUT, GET), temporary names resolved within the bundle. All or nothing: an error
--- names the entry that is at fault. principal: whose rights are checked; null when the caller has checked for all.
-CREATE FUNCTION ehr_internal.apply_bundle(bundle jsonb, author text, source text, principal jsonb)
-	RETURNS TABLE (entry int, status text, type text, id text, key bigint)
+-- One entry. names: what temporary names stand for. principal: whose rights are checked; null when the caller has checked
+-- for all.
+CREATE FUNCTION ehr_internal.apply_entry(item jsonb, names jsonb, author text, source text, principal jsonb, OUT status text, OUT key bigint)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	entries jsonb := (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.entry) FROM ehr_internal.bundle_entries(bundle, source) AS e);
-	names jsonb;
-	item record;
-	doc jsonb;
-	patients bigint[] := '{}';
-	rule text;
-	place text;
+	method text := item ->> 'method';
+	resource jsonb := nullif(item -> 'resource', 'null');
 BEGIN
-	SELECT coalesce(jsonb_object_agg(e ->> 'full_url', (e ->> 'type') || '/' || (e ->> 'id')), '{}') INTO names
-	FROM jsonb_array_elements(entries) AS e WHERE e ->> 'full_url' IS NOT NULL AND e ->> 'id' IS NOT NULL;
+	IF method = 'DELETE' AND item ->> 'id' IS NOT NULL THEN
+		IF principal IS NULL THEN
+			PERFORM ehr_internal.store_remove(item ->> 'type', item ->> 'id', author);
+		ELSE
+			PERFORM ehr_internal.remove(item ->> 'type', item ->> 'id');
+		END IF;
+		status := '204';
+		RETURN;
+	END IF;
+	IF method IS NULL OR method NOT IN ('POST', 'PUT') THEN
+		RAISE feature_not_supported USING MESSAGE = 'entry asks for something that bundles do not support here',
+			DETAIL = 'Entries are POST, PUT or DELETE by type and id.';
+	END IF;
+	IF resource IS NULL OR item ->> 'id' IS NULL THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'entry has no resource or no usable request.url';
+	END IF;
+	IF method = 'POST' AND item ->> 'if_none_exist' IS NOT NULL THEN
+		key := ehr_internal.claim_identifier(ehr_internal.type_number(item ->> 'type'), item ->> 'if_none_exist');
+		status := '200';
+	END IF;
+	IF key IS NULL THEN
+		resource := ehr_internal.rename_references(jsonb_set(resource, '{id}', item -> 'id'), names);
+		IF principal IS NOT NULL THEN
+			PERFORM ehr_internal.require_may_write(resource, principal);
+		END IF;
+		key := ehr_internal.store_write(resource, author, source, (item ->> 'if_match')::int);
+		status := CASE method WHEN 'POST' THEN '201' ELSE '200' END;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.apply_entry(jsonb, jsonb, text, text, jsonb) IS 'carries out one entry of a Bundle';
+
+-- Entries in FHIR's order (DELETE, POST, PUT), temporary names resolved within the bundle. all_or_nothing: a fault ends it
+-- all with an error that names the entry; otherwise the entry gets status 422 and its rule and place, and the rest goes on.
+CREATE FUNCTION ehr_internal.apply_bundle(bundle jsonb, author text, source text, principal jsonb, all_or_nothing bool)
+	RETURNS TABLE (entry int, status text, type text, id text, key bigint, rule text, place text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	entries jsonb := (SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY e.entry), '[]') FROM ehr_internal.bundle_entries(bundle, source) AS e);
+	names jsonb := (SELECT coalesce(jsonb_object_agg(e ->> 'full_url', (e ->> 'type') || '/' || (e ->> 'id')), '{}')
+		FROM jsonb_array_elements(entries) AS e WHERE e ->> 'full_url' IS NOT NULL AND e ->> 'id' IS NOT NULL);
+	item jsonb;
+	patients bigint[] := '{}';
+BEGIN
 	FOR item IN
-		SELECT e.* FROM jsonb_to_recordset(entries) AS e (entry int, method text, type text, id text, if_match int, if_none_exist text, resource jsonb)
-		ORDER BY array_position('{DELETE,POST,PUT,PATCH,GET}', e.method), e.entry
+		SELECT e FROM jsonb_array_elements(entries) AS e
+		ORDER BY array_position('{DELETE,POST,PUT}', e ->> 'method'), (e ->> 'entry')::int
 	LOOP
-		entry := item.entry; type := item.type; id := item.id; key := NULL;
-		BEGIN
-			IF item.method IN ('POST', 'PUT') THEN
-				IF item.resource IS NULL OR item.id IS NULL THEN
-					RAISE invalid_parameter_value USING MESSAGE = 'entry has no resource or no usable request.url';
-				END IF;
-				IF item.method = 'POST' AND item.if_none_exist IS NOT NULL THEN
-					key := ehr_internal.claim_identifier(ehr_internal.type_number(item.type), item.if_none_exist);
-				END IF;
-				status := CASE WHEN key IS NULL THEN CASE item.method WHEN 'POST' THEN '201' ELSE '200' END ELSE '200' END;
-				IF key IS NULL THEN
-					doc := ehr_internal.rename_references(jsonb_set(item.resource, '{id}', to_jsonb(item.id)), names);
-					IF principal IS NOT NULL THEN
-						PERFORM ehr_internal.require_may_write(doc, principal);
-					END IF;
-					key := ehr_internal.store_write(doc, author, source, item.if_match);
-				END IF;
-				IF item.type = 'Patient' THEN patients := patients || key; END IF;
-			ELSIF item.method = 'DELETE' AND item.id IS NOT NULL THEN
-				IF principal IS NULL THEN
-					PERFORM ehr_internal.store_remove(item.type, item.id, author);
-				ELSE
-					PERFORM ehr_internal.remove(item.type, item.id);
-				END IF;
-				status := '204';
-			ELSE
-				RAISE feature_not_supported USING MESSAGE = 'entry asks for something that bundles do not support here',
-					DETAIL = 'Entries are POST, PUT or DELETE by type and id.';
-			END IF;
-		EXCEPTION WHEN data_exception OR integrity_constraint_violation OR feature_not_supported OR cardinality_violation THEN
-			GET STACKED DIAGNOSTICS rule = MESSAGE_TEXT, place = PG_EXCEPTION_DETAIL;
-			RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('Bundle.entry[%s]: %s', item.entry - 1, rule), DETAIL = place;
-		END;
+		entry := item -> 'entry'; type := item ->> 'type'; id := item ->> 'id'; rule := NULL; place := NULL;
+		IF all_or_nothing THEN
+			SELECT a.status, a.key INTO status, key FROM ehr_internal.apply_entry(item, names, author, source, principal) AS a;
+		ELSE
+			BEGIN
+				SELECT a.status, a.key INTO status, key FROM ehr_internal.apply_entry(item, names, author, source, principal) AS a;
+			EXCEPTION WHEN data_exception OR integrity_constraint_violation OR feature_not_supported OR cardinality_violation THEN
+				GET STACKED DIAGNOSTICS rule = MESSAGE_TEXT, place = PG_EXCEPTION_DETAIL;
+				status := '422'; key := NULL;
+			END;
+		END IF;
+		IF type = 'Patient' AND key IS NOT NULL THEN patients := patients || key; END IF;
 		RETURN NEXT;
 	END LOOP;
 	IF cardinality(patients) > 0 THEN
 		PERFORM ehr_internal.link_subjects(patients);
 	END IF;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR feature_not_supported OR cardinality_violation THEN
+	GET STACKED DIAGNOSTICS rule = MESSAGE_TEXT, place = PG_EXCEPTION_DETAIL;
+	RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('Bundle.entry[%s]: %s', entry - 1, rule), DETAIL = place;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.apply_bundle(jsonb, text, text, jsonb) IS 'writes the entries of a Bundle, all or none';
+COMMENT ON FUNCTION ehr_internal.apply_bundle(jsonb, text, text, jsonb, bool) IS 'carries out the entries of a Bundle';
 
 CREATE FUNCTION ehr.transaction(bundle ehr.fhir) RETURNS ehr.fhir
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
@@ -398,7 +418,7 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'not a Bundle of type transaction';
 	END IF;
 	SELECT jsonb_agg(to_jsonb(a) ORDER BY a.entry) INTO done
-	FROM ehr_internal.apply_bundle(bundle::jsonb, ehr_internal.author_of(principal), NULL, principal) AS a;
+	FROM ehr_internal.apply_bundle(bundle::jsonb, ehr_internal.author_of(principal), NULL, principal, true) AS a;
 	RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('resourceType', 'Bundle', 'type', 'transaction-response', 'entry',
 			jsonb_agg(jsonb_build_object('response', jsonb_build_object('status', a.status, 'location',
 				CASE WHEN r.key IS NOT NULL THEN format('%s/%s/_history/%s', a.type, r.id, r.version) END)) ORDER BY a.entry)))::ehr.fhir

@@ -9,7 +9,7 @@ DATA         = $(wildcard sql/upgrade/*--*--*.sql)
 
 # The rooms, in the order in which they may use each other: doc/architecture.md.
 ROOMS        = types fhir merge audit store identity consent api intake share report
-SQL_FILES    = $(wildcard sql/ehr.sql $(foreach room,$(ROOMS),sql/$(room).sql))
+SQL_FILES    = sql/ehr.sql $(foreach room,$(ROOMS),$(wildcard sql/$(room).sql) $(sort $(wildcard sql/$(room)_*.sql)))
 
 CORE_OBJS    = $(patsubst %.c,%.o,$(wildcard src/core/*.c))
 OBJS         = $(patsubst %.c,%.o,$(wildcard src/*.c) $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))) $(CORE_OBJS)
