@@ -84,3 +84,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.take_in_bundle(bigint, jsonb, text) IS 'writes what a Bundle payload holds, quarantines what it must, and receipts it';
+
+REVOKE EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text) FROM PUBLIC;

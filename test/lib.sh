@@ -23,24 +23,32 @@ find_pg_config() {
 if [ "$(id -u)" = 0 ]; then
 	runner=postgres
 	id "$runner" >/dev/null 2>&1 || runner=nobody
-	as_runner() { setpriv --reuid="$runner" --regid="$(id -gn "$runner")" --init-groups env HOME="$build/run" LANG=C.UTF-8 PATH="$PATH" "$@"; }
+	as_runner() { setpriv --reuid="$runner" --regid="$(id -gn "$runner")" --init-groups env -C "$top" HOME="$build/run" LANG=C.UTF-8 PATH="$PATH" "$@"; }
 else
 	runner=$(id -un)
 	as_runner() { "$@"; }
 fi
 
-# The build folder must be reachable by that user; where it is not (a checkout in /root), build/ becomes a link.
+# That user must be able to read the checkout. Where it cannot (a checkout in /root), a copy of it under /var/tmp is used,
+# and build/ becomes a link to the copy's. "$@" is the command to go on with there.
+reachable_checkout() {
+	[ "$(id -u)" = 0 ] || return 0
+	! setpriv --reuid="$runner" --regid="$(id -gn "$runner")" --init-groups test -r "$top/Makefile" 2>/dev/null || return 0
+	local away
+	away=/var/tmp/ehr-$(printf %s "$top" | cksum | cut -d' ' -f1)
+	mkdir -p "$away/ehr"
+	find "$away/ehr" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+	tar -C "$top" --exclude=./build --exclude=./.git -cf - . | tar -C "$away/ehr" -xf -
+	if [ -d "$top/../shared" ] && [ ! -e "$away/shared" ]; then
+		cp -al "$top/../shared" "$away/shared" 2>/dev/null || cp -a "$top/../shared" "$away/shared"
+	fi
+	chmod 755 "$away"; mkdir -p "$away/ehr/build"
+	[ -e "$top/build" ] || ln -s "$away/ehr/build" "$top/build"
+	cd "$away/ehr"
+	exec "$@"
+}
+
 make_build() {
-	[ -d "$build" ] || {
-		mkdir -p "$build"
-		if ! as_runner test -x "$build" 2>/dev/null; then
-			rmdir "$build"
-			local away
-			away=$(mktemp -d /var/tmp/ehr-build.XXXXXX)
-			chmod 755 "$away"
-			ln -s "$away" "$build"
-		fi
-	}
 	mkdir -p "$build/run"
 	chown "$runner" "$build/run"
 	build=$(readlink -f "$build")
