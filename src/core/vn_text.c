@@ -226,10 +226,11 @@ i_or_y(const char *bases, int n, int i, char *as)
 		return false;
 	*as = 'Y';
 	if (i == 0)
-		return last || (bases[1] == 'E' && n > 2);
+		return last || bases[1] == 'E';
 	if (i == 1)
 		return last && strchr("HKLMSTV", bases[0]) != NULL;
-	return i == 2 && bases[0] == 'Q' && bases[1] == 'U' && (last || !is_vowel((unsigned char) bases[3]));
+	return i == 2 && bases[0] == 'Q' && bases[1] == 'U' &&
+		(last || (bases[3] >= 'A' && bases[3] <= 'Z' && !is_vowel((unsigned char) bases[3])));
 }
 
 /*
