@@ -2,7 +2,7 @@
  * icd10_data.h
  *		Chapters and blocks of ICD-10 (sql/data/icd10_blocks.tsv).
  *
- * Written by src/core/gen/make_data.py.  Do not edit.
+ * Written by src/core/make_data.py.  Do not edit.
  */
 
 static const struct { char chapter[6], first[4], last[4]; } icd10_blocks[] = {

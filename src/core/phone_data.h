@@ -2,7 +2,7 @@
  * phone_data.h
  *		Mobile prefixes that went from 11 to 10 digits (sql/data/phone_prefixes.tsv).
  *
- * Written by src/core/gen/make_data.py.  Do not edit.
+ * Written by src/core/make_data.py.  Do not edit.
  */
 
 static const struct { char old_prefix[5], new_prefix[4]; } phone_prefixes[] = {

@@ -2,7 +2,7 @@
  * provinces_data.h
  *		Provinces by number, with the time for which a name held (sql/data/provinces.tsv).
  *
- * Written by src/core/gen/make_data.py.  Do not edit.
+ * Written by src/core/make_data.py.  Do not edit.
  */
 
 static const Province provinces[] = {

@@ -2,7 +2,7 @@
  * vn_text_data.h
  *		Latin letters: ASCII form, capital and canonical decomposition, composition.
  *
- * Written by src/core/gen/make_data.py.  Do not edit.
+ * Written by src/core/make_data.py.  Do not edit.
  */
 
 #define LATIN0_FIRST 0x00C0

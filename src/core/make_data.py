@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the C tables of core/ from sql/data/*.tsv and the Unicode character database.
 
-	src/core/gen/make_data.py            writes src/core/*_data.h
-	src/core/gen/make_data.py --tsv DIR  first makes sql/data/*.tsv anew from the domain tables in DIR
+	src/core/make_data.py            writes src/core/*_data.h
+	src/core/make_data.py --tsv DIR  first makes sql/data/*.tsv anew from the domain tables in DIR
 
 The output is committed; running this again must change nothing (the Unicode
 part only holds letters that have been stable since Unicode 3.0).
@@ -12,7 +12,7 @@ import os
 import sys
 import unicodedata
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.path.join(TOP, 'sql', 'data')
 OUT = os.path.join(TOP, 'src', 'core')
 
@@ -53,7 +53,7 @@ class Header:
 	def __init__(self, name, what):
 		self.path = os.path.join(OUT, name)
 		self.lines = ['/*', ' * %s' % name, ' *\t\t%s' % what, ' *',
-					  ' * Written by src/core/gen/make_data.py.  Do not edit.', ' */']
+					  ' * Written by src/core/make_data.py.  Do not edit.', ' */']
 
 	def table(self, decl, items, per_line=1):
 		self.lines.append('')
