@@ -25,8 +25,14 @@ extern CoreStatus fhir_tree_from_jsonb(JsonTree *tree, Jsonb *doc);
  */
 extern Jsonb *fhir_tree_to_jsonb(const JsonNode *root);
 
-/* Parses a text, raising as fhir_from_text does; false after a soft error. */
-extern bool fhir_parse(JsonTree *tree, const char *text, int len, Node *escontext);
+/*
+ * Parses a text.  CORE_INVALID: it is not JSON, see tree->fault.  CORE_TOO_LARGE:
+ * a soft error was reported; everything else is raised.
+ */
+extern CoreStatus fhir_parse_or_fault(JsonTree *tree, const char *text, int len, Node *escontext);
+
+/* Raises what keeps core from a verdict: no memory; an interrupt is served and comes back. */
+extern void fhir_raise_core(CoreStatus status);
 
 /* fhir_tree_from_jsonb, raising what goes wrong. */
 extern void fhir_tree_or_error(JsonTree *tree, Jsonb *doc);

@@ -111,9 +111,8 @@ raise_too_large(Node *escontext)
 				 ehr_quiet_context()));
 }
 
-/* What keeps core from a verdict, raised; never a fault of the document */
-static void
-raise_core(CoreStatus status)
+void
+fhir_raise_core(CoreStatus status)
 {
 	if (status == CORE_NO_MEMORY)
 		ereport(ERROR,
@@ -133,7 +132,7 @@ fhir_tree_or_error(JsonTree *tree, Jsonb *doc)
 	{
 		json_tree_free(tree);
 		status = fhir_tree_from_jsonb(tree, doc);
-		raise_core(status);
+		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	if (status == CORE_TOO_DEEP)
 		(void) raise_too_large(NULL);
@@ -151,7 +150,7 @@ fhir_validate_jsonb(Jsonb *doc)
 	do
 	{
 		status = fhir_check_resource(tree.cx, tree.root, false, only_stop, NULL);
-		raise_core(status);
+		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	valid = status == CORE_OK;
 	json_tree_free(&tree);
@@ -168,7 +167,7 @@ check_tree(JsonTree *tree, Node *escontext)
 	do
 	{
 		status = fhir_check_resource(tree->cx, tree->root, false, keep_first, &first);
-		raise_core(status);
+		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	return status == CORE_OK || raise_fault(&first, escontext);
 }
@@ -186,9 +185,8 @@ fhir_check(Jsonb *doc, int32 typmod, Node *escontext)
 	return valid && fhir_check_typmod(doc, typmod, escontext);
 }
 
-/* Parses a text; false after a soft error */
-bool
-fhir_parse(JsonTree *tree, const char *text, int len, Node *escontext)
+CoreStatus
+fhir_parse_or_fault(JsonTree *tree, const char *text, int len, Node *escontext)
 {
 	CoreStatus	status;
 
@@ -198,14 +196,17 @@ fhir_parse(JsonTree *tree, const char *text, int len, Node *escontext)
 				 errmsg("type fhir needs a database in UTF-8"),
 				 errhint("Create the database with ENCODING 'UTF8'.")));
 	if (len > FHIR_TEXT_MAX)
-		return raise_too_large(escontext);
+	{
+		(void) raise_too_large(escontext);
+		return CORE_TOO_LARGE;
+	}
 	do
 	{
 		json_tree_free(tree);
 		status = json_tree_parse(tree, text, len);
-		raise_core(status);
+		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
-	return status == CORE_OK || raise_json_fault(tree, escontext);
+	return status;
 }
 
 Jsonb *
@@ -213,9 +214,13 @@ fhir_from_text(const char *text, int len, int32 typmod, Node *escontext)
 {
 	JsonTree	tree;
 	Jsonb	   *doc = NULL;
+	CoreStatus	status;
 
 	json_tree_init(&tree, fhir_core_context());
-	if (fhir_parse(&tree, text, len, escontext) && check_tree(&tree, escontext))
+	status = fhir_parse_or_fault(&tree, text, len, escontext);
+	if (status == CORE_INVALID)
+		(void) raise_json_fault(&tree, escontext);
+	else if (status == CORE_OK && check_tree(&tree, escontext))
 	{
 		doc = fhir_tree_to_jsonb(tree.root);
 		if (doc == NULL)
