@@ -59,7 +59,7 @@ typedef struct FhirElement
 	uint16_t	type;			/* type index; the entry of Element for siblings */
 	uint16_t	codes;			/* required binding: index into fhir_code_sets, or 0 */
 	uint16_t	targets;		/* references: index into fhir_targets, or 0 for any */
-	uint16_t	main;			/* siblings: the primitive's entry, counted from the type's first */
+	uint16_t	main;			/* the entry itself, for siblings the primitive's; counted from the type's first */
 	uint8_t		name_len;
 	uint8_t		base_len;		/* length of the name without the type of a choice */
 	uint8_t		flags;
