@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "core/fhir_model.h"
 #include "merge/merge.h"
 #include "miscadmin.h"
 
@@ -309,7 +310,7 @@ read_element(Reader *reader, MergeText name, JsonbValue *value, JsonbValue *extr
 {
 	bool		repeats = (value != NULL && json_is_array(value)) || (extra != NULL && json_is_array(extra));
 	MergeText	slot;
-	const MergeRule *rule = merge_rule(reader->doc->type, name, repeats, &slot);
+	const MergeRule *rule = merge_rule(reader->doc->type, reader->doc->model, name, repeats, &slot);
 	JsonbValue *values = NULL;
 	JsonbValue *extras = NULL;
 	int			nvalues;
@@ -451,7 +452,7 @@ push_contained_name(JsonbParseState **state, MergeText contained, const char *pr
 {
 	crypto_hash_sha256_state hash;
 	unsigned char digest[crypto_hash_sha256_BYTES];
-	char		id[2 + 1 + 16 + 1];
+	char	   *id = palloc(strlen(prefix) + 1 + 2 * 8 + 1);
 	int			len = sprintf(id, "%sc", prefix);
 
 	crypto_hash_sha256_init(&hash);
@@ -592,6 +593,7 @@ merge_doc_read(Jsonb *jb, const MergeStatedBy *by)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("not a FHIR resource"),
 				 errdetail("A resource is an object with a resourceType.")));
+	doc->model = fhir_type_find(doc->type.data, doc->type.len);
 	has_meta = json_field(&root, "meta", &meta) && json_is_object(&meta);
 	read_origin(doc, has_meta ? &meta : NULL, by);
 	if (!doc->marked && json_field(&root, "contained", &contained) && json_is_array(&contained))

@@ -116,6 +116,7 @@ typedef struct MergeElement
 typedef struct MergeDoc
 {
 	MergeText	type;
+	int			model;			/* the type's index in the model, 0: none */
 	MergeText	id;				/* data NULL: none */
 	bool		marked;			/* it carried its origin */
 	Origin		origin;
@@ -133,7 +134,7 @@ typedef struct MergeStatedBy
 } MergeStatedBy;
 
 /* rules.c */
-extern const MergeRule *merge_rule(MergeText type, MergeText name, bool repeats, MergeText *slot);
+extern const MergeRule *merge_rule(MergeText type, int model, MergeText name, bool repeats, MergeText *slot);
 extern int	merge_class(const MergeRule *rule, const MergeElement *element);
 extern const MergeRule *merge_each_rule(void);
 extern const MergeRule *merge_meta_rule(MergeText name);

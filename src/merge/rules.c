@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "core/fhir_model.h"
 #include "merge/merge.h"
 
 static const char *const by_system_value[] = {"system", "value", NULL};
@@ -66,7 +67,6 @@ static const MergeRule rules[] = {
 	{NULL, "address", MERGE_EACH, .keys = by_line_period},
 	{NULL, "birthDate", MERGE_DATE, .date_name = "valueDate"},
 	{"Patient", "deceased[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = deceased_classes},
-	{"Patient", "multipleBirth[x]", MERGE_ONE},
 	{"Patient", "communication", MERGE_EACH, .keys = by_language},
 
 	/* safety: the more careful statement survives whatever its date */
@@ -151,13 +151,16 @@ rule_names(const MergeRule *rule, MergeText name, MergeText *slot)
 }
 
 /*
- * merge_rule finds the rule of the element `name` of a resource.  *slot gets
- * what competes: the element, for a choice without its type.  A rule that does
- * not fit the shape (an array where it occurs once) gives way to the general one.
+ * merge_rule finds the rule of the element `name` of a resource; model is the
+ * type's index in the model.  *slot gets what competes: the element, for a
+ * choice without its type.  A rule that does not fit the shape (an array where
+ * it occurs once) gives way to the general one.
  */
 const MergeRule *
-merge_rule(MergeText type, MergeText name, bool repeats, MergeText *slot)
+merge_rule(MergeText type, int model, MergeText name, bool repeats, MergeText *slot)
 {
+	const FhirElement *element;
+
 	for (int i = 0; i < (int) lengthof(rules); i++)
 	{
 		const MergeRule *rule = &rules[i];
@@ -169,6 +172,9 @@ merge_rule(MergeText type, MergeText name, bool repeats, MergeText *slot)
 			return rule;
 	}
 	*slot = name;
+	element = model > 0 ? fhir_element_find(model, name.data, name.len) : NULL;
+	if (element != NULL && (element->flags & FHIR_CHOICE))
+		slot->len = element->base_len;
 	return repeats ? &each_rule : &one_rule;
 }
 
