@@ -1,0 +1,365 @@
+# The algebra of merge, on generated documents: commutative, associative, idempotent, the same in any order, by any
+# tree and by any parallel plan; the result is valid FHIR; and what survives is what an independent reading of
+# doc/merge.md says (computed here from the set of all statements, never by merging two).
+use strict;
+use warnings;
+
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::Local qw(timegm);
+
+my $documents = 1200;
+my $triples = 4000;
+my $trees = 3000;
+
+# ---- a deterministic generator ----
+
+my $seed = 20260501;
+
+sub draw    # a number below $n
+{
+	my ($n) = @_;
+	$seed = ($seed * 1103515245 + 12345) % 2147483648;
+	return int($seed / 65536) % $n;
+}
+sub one_of { return $_[ draw(scalar @_) ]; }
+sub maybe { my ($percent) = @_; return draw(100) < $percent; }
+
+my @times = (
+	'2024-05-01T07:00:00+07:00', '2024-05-01T00:00:00Z',    # the same instant
+	'2024-05-01T00:00:00.5Z', '2023-12-31T23:30:00-01:00', '2022-01-01T00:00:00.000Z',
+	'2025-02-28T23:59:59.123456Z', '2021-06-01T08:00:00+07:00');
+my @sources = ('urn:hospital:79001', 'urn:hospital:01002', 'urn:vaccination', 'urn:citizen');
+my @dates = ('1980', '1980-02', '1980-02-03', '1980-02-04', '1990', '1990-01-01', '1981-12', '1981');
+
+sub extension
+{
+	return { url => 'http://example.org/nationality', valueCodeableConcept => { text => one_of('VN', 'US', 'LA') } } if maybe(40);
+	return { url => 'http://example.org/note', valueString => one_of('a', 'b', 'c') } if maybe(50);
+	return { url => 'http://example.org/nested', extension => [ { url => 'x', valueInteger => draw(3) } ] };
+}
+
+sub name
+{
+	my %name;
+	$name{use} = one_of('official', 'official', 'old', 'nickname', 'usual') if maybe(60);
+	$name{family} = one_of('Nguyễn', 'NGUYEN', 'Trần') if maybe(80);
+	$name{given} = [ one_of('Văn', 'Thị'), one_of('An', 'Bình') ] if maybe(70);
+	$name{text} = one_of('Nguyễn Văn An', 'NGUYEN VAN AN') if maybe(50) || !%name;
+	$name{period} = { start => one_of('2000', '2010-01-01') } if maybe(20);
+	return \%name;
+}
+
+sub meta
+{
+	my ($now) = @_;
+	my %meta;
+	$meta{lastUpdated} = one_of(@times) if maybe(90);
+	$meta{source} = one_of(@sources) if maybe(85);
+	$meta{versionId} = '' . draw(9) if maybe(30);
+	push @{ $meta{tag} }, { system => 'urn:ehr:source-rank', code => '' . one_of(0, 10, 50) } if maybe(60);
+	push @{ $meta{tag} }, { system => 'urn:t', code => one_of('x', 'y', 'z') } for 1 .. draw(3);
+	push @{ $meta{security} }, { system => 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code => one_of('HIV', 'PSY') } if maybe(30);
+	push @{ $meta{profile} }, one_of('http://example.org/p1', 'http://example.org/p2') if maybe(30);
+	return \%meta;
+}
+
+sub patient
+{
+	my %doc = (resourceType => 'Patient');
+	my $meta = meta();
+	$doc{meta} = $meta if %$meta;
+	$doc{id} = one_of('p1', 'p2', 'p3', 'p10') if maybe(90);
+	$doc{active} = one_of(JSON::PP::true, JSON::PP::false) if maybe(40);
+	$doc{gender} = one_of('male', 'female', 'unknown') if maybe(80);
+	$doc{_gender} = { extension => [ { url => 'http://example.org/how', valueCode => one_of('seen', 'told') } ] } if maybe(15);
+	$doc{birthDate} = one_of(@dates) if maybe(80);
+	$doc{_birthDate} = { extension => [ { url => 'http://example.org/birthTime', valueDateTime => one_of('1980-02-03T05:00:00+07:00', '1980') } ] } if maybe(15);
+	if (maybe(30)) { $doc{deceasedBoolean} = one_of(JSON::PP::true, JSON::PP::false); }
+	elsif (maybe(30)) { $doc{deceasedDateTime} = one_of('2020', '2020-05', '2020-05-06', '2021', '2020-05-06T10:00:00+07:00'); }
+	if (maybe(20)) { $doc{multipleBirthBoolean} = JSON::PP::true; }
+	elsif (maybe(20)) { $doc{multipleBirthInteger} = 1 + draw(3); }
+	$doc{maritalStatus} = { text => one_of('M', 'S'), maybe(50) ? (coding => [ { code => 'M', system => 'urn:m' } ]) : () } if maybe(50);
+	push @{ $doc{identifier} }, { system => one_of('urn:cccd', 'urn:bhyt'), value => one_of('1', '2', '3'), maybe(30) ? (use => 'official') : () } for 1 .. draw(4);
+	push @{ $doc{telecom} }, { system => one_of('phone', 'email'), value => one_of('0901', '0902', 'a@b'), maybe(30) ? (use => one_of('home', 'mobile')) : () } for 1 .. draw(4);
+	push @{ $doc{address} }, { maybe(70) ? (line => [ one_of('1 Lê Lợi', '2 Lê Lai') ]) : (text => one_of('Q1', 'Q3')), city => one_of('HCM', 'HN') } for 1 .. draw(3);
+	push @{ $doc{name} }, name() for 1 .. draw(4);
+	push @{ $doc{contact} }, { name => name(), maybe(40) ? (gender => 'male') : () } for 1 .. draw(2);
+	push @{ $doc{communication} }, { language => { text => one_of('vi', 'en') }, maybe(50) ? (preferred => JSON::PP::true) : () } for 1 .. draw(3);
+	push @{ $doc{extension} }, extension() for 1 .. draw(4);
+	push @{ $doc{modifierExtension} }, { url => 'http://example.org/m', valueBoolean => one_of(JSON::PP::true, JSON::PP::false) } if maybe(10);
+	if (maybe(15))
+	{
+		push @{ $doc{contained} }, { resourceType => 'Organization', id => one_of('o1', 'o2'), name => one_of('Clinic A', 'Clinic B') };
+		$doc{managingOrganization} = { reference => "#$doc{contained}[0]{id}" };
+	}
+	return \%doc;
+}
+
+sub allergy
+{
+	my %doc = (resourceType => 'AllergyIntolerance', patient => { reference => 'Patient/p' . draw(2) });
+	my $meta = meta();
+	$doc{meta} = $meta if %$meta;
+	$doc{id} = 'a' . draw(3) if maybe(80);
+	$doc{criticality} = one_of('high', 'low', 'unable-to-assess') if maybe(70);
+	$doc{category} = [ map { one_of('food', 'medication', 'biologic') } 0 .. draw(2) ] if maybe(50);
+	$doc{_category} = [ { extension => [ { url => 'http://example.org/c', valueString => one_of('q', 'r') } ] } ] if $doc{category} && maybe(30);
+	$doc{clinicalStatus} = { coding => [ { system => 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code => one_of('active', 'inactive', 'resolved') } ] } if maybe(70);
+	if (maybe(30)) { $doc{onsetDateTime} = one_of(@dates); }
+	elsif (maybe(30)) { $doc{onsetString} = one_of('child', 'adult'); }
+	push @{ $doc{reaction} }, { manifestation => [ { text => one_of('rash', 'shock') } ], maybe(50) ? (severity => one_of('mild', 'severe')) : () } for 1 .. draw(3);
+	push @{ $doc{note} }, { text => one_of('n1', 'n2') } if maybe(30);
+	return \%doc;
+}
+
+sub request
+{
+	my %doc = (resourceType => 'MedicationRequest', status => one_of('active', 'stopped'), intent => 'order',
+		subject => { reference => 'Patient/p1' }, medicationCodeableConcept => { text => one_of('A', 'B') });
+	my $meta = meta();
+	$doc{meta} = $meta if %$meta;
+	push @{ $doc{dosageInstruction} }, { text => one_of('1 a day', '2 a day', 'after meals') } for 1 .. draw(4);
+	return \%doc;
+}
+
+my $json = JSON::PP->new->canonical->utf8;
+my @docs;
+push @docs, patient() for 1 .. $documents;
+push @docs, allergy() for 1 .. $documents / 4;
+push @docs, request() for 1 .. $documents / 4;
+
+# ---- the database ----
+
+my $node = PostgreSQL::Test::Cluster->new('merge');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'ehr'\nfsync = off\njit = off");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION ehr');
+
+my $file = PostgreSQL::Test::Utils::tempdir() . '/docs';
+open my $out, '>', $file or die;
+print $out join('', map { my $line = $json->encode($_); $line =~ s/\\/\\\\/g; "$line\n" } @docs);
+close $out;
+$node->safe_psql('postgres', qq{
+	CREATE TABLE doc (id serial PRIMARY KEY, d ehr.fhir, type text GENERATED ALWAYS AS ((d::jsonb) ->> 'resourceType') STORED);
+	COPY doc (d) FROM '$file';
+	CREATE INDEX ON doc (type, id);
+	ANALYZE doc;
+	CREATE TABLE norm AS SELECT id, type, ehr.fhir_normalize(d) AS d FROM doc;
+	ALTER TABLE norm ADD PRIMARY KEY (id);
+	SELECT setseed(0.25);
+	CREATE TABLE triple AS
+		SELECT a.id AS a, a.type, a.id AS b, a.id AS c FROM generate_series(1, $triples) i
+			JOIN doc a ON a.id = 1 + (i * 7919) % (SELECT count(*) FROM doc);
+	UPDATE triple t SET
+		b = (SELECT min(id) + (random() * (count(*) - 1))::int FROM doc WHERE type = t.type),
+		c = (SELECT min(id) + (random() * (count(*) - 1))::int FROM doc WHERE type = t.type);
+});
+
+sub holds
+{
+	my ($name, $query, $least) = @_;
+	my ($n, $bad) = split /\|/, $node->safe_psql('postgres', $query);
+	ok($bad == 0 && $n >= $least, "$name ($n cases)") or diag("$bad of $n fail");
+	return;
+}
+
+# ---- the algebra ----
+
+my $three = 'FROM triple t JOIN doc a ON a.id = t.a JOIN doc b ON b.id = t.b JOIN doc c ON c.id = t.c';
+holds('a + b = b + a',
+	"SELECT count(*), count(*) FILTER (WHERE a.d OPERATOR(ehr.+) b.d <> b.d OPERATOR(ehr.+) a.d) $three", $triples);
+holds('(a + b) + c = a + (b + c)',
+	"SELECT count(*), count(*) FILTER (WHERE (a.d OPERATOR(ehr.+) b.d) OPERATOR(ehr.+) c.d <> a.d OPERATOR(ehr.+) (b.d OPERATOR(ehr.+) c.d)) $three", $triples);
+holds('(a + b) + b = a + b, and a + a is the normal form of a',
+	"SELECT count(*), count(*) FILTER (WHERE (a.d OPERATOR(ehr.+) b.d) OPERATOR(ehr.+) b.d <> a.d OPERATOR(ehr.+) b.d
+		OR a.d OPERATOR(ehr.+) a.d <> n.d) $three JOIN norm n ON n.id = a.id", $triples);
+holds('the normal form is one: normalizing again changes nothing, nor does merging normal forms',
+	"SELECT count(*), count(*) FILTER (WHERE ehr.fhir_normalize(n.d) <> n.d OR n.d OPERATOR(ehr.+) m.d <> a.d OPERATOR(ehr.+) b.d)
+		$three JOIN norm n ON n.id = a.id JOIN norm m ON m.id = b.id", $triples);
+holds('a merge is in normal form',
+	"SELECT count(*), count(*) FILTER (WHERE ehr.fhir_normalize(a.d OPERATOR(ehr.+) b.d) <> a.d OPERATOR(ehr.+) b.d) $three", $triples);
+holds('a merge is valid FHIR',
+	"SELECT count(*), count(*) FILTER (WHERE NOT ehr.is_valid(a.d OPERATOR(ehr.+) b.d OPERATOR(ehr.+) c.d)) $three", $triples);
+holds('what is merged into is not in conflict with the result', q{
+	SELECT count(*), count(*) FILTER (WHERE ehr.merge_conflicts(a.d, b.d) <> '[]' AND a.d OPERATOR(ehr.+) b.d = ehr.fhir_normalize(a.d)
+		AND a.d OPERATOR(ehr.+) b.d = ehr.fhir_normalize(b.d)) } . $three, $triples);
+
+# ---- any tree, any order, any plan ----
+
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION by_tree(docs ehr.fhir[]) RETURNS ehr.fhir LANGUAGE plpgsql AS $$
+	DECLARE i int; j int; d ehr.fhir;
+	BEGIN
+		WHILE cardinality(docs) > 1 LOOP
+			i := 1 + floor(random() * cardinality(docs));
+			d := docs[i];
+			docs := docs[:i - 1] || docs[i + 1:];
+			j := 1 + floor(random() * cardinality(docs));
+			docs[j] := CASE WHEN random() < 0.5 THEN docs[j] OPERATOR(ehr.+) d ELSE d OPERATOR(ehr.+) docs[j] END;
+			IF random() < 0.2 THEN	-- a document may come twice
+				docs[j] := docs[j] OPERATOR(ehr.+) d;
+			END IF;
+		END LOOP;
+		RETURN docs[1];
+	END $$;
+	CREATE TABLE groups AS SELECT i AS g, d.id FROM generate_series(1, 400) i
+		JOIN LATERAL (SELECT id FROM doc WHERE type = (ARRAY['Patient', 'Patient', 'AllergyIntolerance', 'MedicationRequest'])[1 + i % 4]
+			ORDER BY hashint4(id + i * 100003) LIMIT 2 + i % 9) d ON true;
+	CREATE TABLE merged AS SELECT g, ehr.merge(d ORDER BY hashint4(id)) AS d FROM groups JOIN doc USING (id) GROUP BY g;
+});
+holds('any tree of merges gives the bytes of merge()', qq{
+	SELECT count(*), count(*) FILTER (WHERE by_tree(ds) <> d) FROM generate_series(1, $trees) i
+		JOIN (SELECT g, array_agg(d.d) ds, m.d FROM groups JOIN doc d USING (id) JOIN merged m USING (g) GROUP BY g, m.d) x ON x.g = 1 + i % 400}, $trees);
+holds('merge() in shuffled orders', q{
+	SELECT count(*), count(*) FILTER (WHERE x.d <> m.d) FROM generate_series(1, 5) i
+		CROSS JOIN LATERAL (SELECT g, ehr.merge(d ORDER BY hashint4(id * 31 + i)) d FROM groups JOIN doc USING (id) GROUP BY g) x JOIN merged m USING (g)}, 2000);
+
+my $parallel = q{SET max_parallel_workers_per_gather = 2; SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;};
+$node->safe_psql('postgres', 'CREATE TABLE flat AS SELECT g, d FROM groups JOIN doc USING (id); ALTER TABLE flat SET (parallel_workers = 2); ANALYZE flat');
+my $plan = $node->safe_psql('postgres', "$parallel EXPLAIN (COSTS OFF) SELECT g, ehr.merge(d) FROM flat GROUP BY g");
+like($plan, qr/Gather/, 'the plan is parallel');
+like($plan, qr/Partial .*Aggregate/, 'and merges in the workers');
+holds('merge() by a parallel plan',
+	"$parallel SELECT count(*), count(*) FILTER (WHERE x.d <> m.d) FROM (SELECT g, ehr.merge(d) d FROM flat GROUP BY g) x JOIN merged m USING (g)", 400);
+is($node->safe_psql('postgres', "SELECT ehr.merge(d) IS NULL FROM doc WHERE false"), 't', 'merge() of nothing is NULL');
+is($node->safe_psql('postgres', "SELECT ehr.merge(x) = ehr.fhir_normalize((SELECT d FROM doc WHERE id = 1)) FROM (VALUES (NULL::ehr.fhir), ((SELECT d FROM doc WHERE id = 1)), (NULL)) v (x)"),
+	't', 'merge() leaves NULLs out');
+
+# ---- the oracle ----
+
+sub instant    # comparable text of an instant; '' when unknown
+{
+	my ($text) = @_;
+	return '' unless defined $text;
+	my ($y, $m, $d, $hh, $mm, $ss, $f, $zone) = $text =~ /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/ or return '';
+	my $t = timegm($ss, $mm, $hh, $d, $m - 1, $y);
+	$t -= ($1 eq '-' ? -1 : 1) * ($2 * 3600 + $3 * 60) if $zone =~ /([+-])(\d\d):(\d\d)/;
+	return sprintf('%015d.%-9s', $t, $f // '') =~ tr/ /0/r;
+}
+
+# A document's statement of one element: [class, instant, rank, leaves, source, json name, value, extra]
+sub leaves { my ($v) = @_; return ref $v eq 'HASH' ? sum(map { leaves($_) } values %$v) : ref $v eq 'ARRAY' ? sum(map { leaves($_) } @$v) : 1; }
+sub sum { my $n = 0; $n += $_ for @_; return $n; }
+
+sub jsonb    # the text of jsonb: keys by length, then by bytes
+{
+	my ($v) = @_;
+	return '{' . join(', ', map { '"' . $_ . '": ' . jsonb($v->{$_}) } sort { length $a <=> length $b || $a cmp $b } keys %$v) . '}' if ref $v eq 'HASH';
+	return '[' . join(', ', map { jsonb($_) } @$v) . ']' if ref $v eq 'ARRAY';
+	return JSON::PP->new->utf8->allow_nonref->encode($v);
+}
+
+sub statements
+{
+	my ($docs, %classes) = @_;    # name => sub { class }
+	my @all;
+	for my $doc (@$docs)
+	{
+		my $rank = 0;
+		for my $tag (@{ $doc->{meta}{tag} // [] }) { $rank = $tag->{code} if $tag->{system} eq 'urn:ehr:source-rank'; }
+		for my $name (keys %classes)
+		{
+			my ($value, $extra) = ($doc->{$name}, $doc->{"_$name"});
+			next unless defined $value || defined $extra;
+			push @all, { class => $classes{$name}->($value), time => instant($doc->{meta}{lastUpdated}), rank => $rank,
+				leaves => (defined $value ? leaves($value) : 0) + (defined $extra ? leaves($extra) : 0),
+				source => $doc->{meta}{source} // '', value => $value,
+				bytes => "$name\n" . (defined $value ? jsonb($value) : '') . "\n" . (defined $extra ? jsonb($extra) : '') };
+		}
+	}
+	return sort {
+		$b->{class} <=> $a->{class} || $b->{time} cmp $a->{time} || $b->{rank} <=> $a->{rank} ||
+			$b->{leaves} <=> $a->{leaves} || $b->{source} cmp $a->{source} || $b->{bytes} cmp $a->{bytes}
+	} @all;
+}
+
+sub fullest    # the greatest statement, then the greatest that says its date more fully, and so on
+{
+	my @sorted = grep { $_->{class} == $_[0]{class} } @_;
+	my $best = $sorted[0] or return undef;
+	while (1)
+	{
+		my $text = $best->{value} // '';
+		my ($fuller) = grep { my $v = $_->{value} // ''; length $v > length $text && index($v, $text) == 0 } @sorted;
+		return $best unless $fuller;
+		$best = $fuller;
+	}
+}
+
+my $none = sub { 0 };
+my $bool = sub { my ($v) = @_; return defined $v && $v ? 2 : defined $v ? 1 : 0 };
+my %criticality = (high => 3, 'unable-to-assess' => 2, low => 1);
+my %oracle = (
+	gender => sub { my ($s) = statements($_[0], gender => $none); return $s && $s->{bytes} },
+	active => sub { my ($s) = statements($_[0], active => $none); return $s && $s->{bytes} },
+	maritalStatus => sub { my ($s) = statements($_[0], maritalStatus => $none); return $s && $s->{bytes} },
+	multipleBirth => sub { my ($s) = statements($_[0], multipleBirthBoolean => $none, multipleBirthInteger => $none); return $s && $s->{bytes} },
+	birthDate => sub { my $s = fullest(statements($_[0], birthDate => $none)); return $s && $s->{bytes} },
+	deceased => sub {
+		my @s = statements($_[0], deceasedBoolean => $bool, deceasedDateTime => sub { 3 });
+		my $s = @s && $s[0]{class} < 3 ? $s[0] : fullest(@s);
+		return $s && $s->{bytes};
+	},
+	criticality => sub { my ($s) = statements($_[0], criticality => sub { my ($v) = @_; return defined $v ? $criticality{$v} // 0 : 0 }); return $s && $s->{bytes} });
+my %names = (multipleBirth => [qw(multipleBirthBoolean multipleBirthInteger)], deceased => [qw(deceasedBoolean deceasedDateTime)]);
+
+# What a merged document says, without the marks of merge.
+sub stated
+{
+	my ($doc, $element) = @_;
+	for my $name (@{ $names{$element} // [$element] })
+	{
+		my ($value, $extra) = ($doc->{$name}, $doc->{"_$name"});
+		next unless defined $value || defined $extra;
+		for my $holder (grep { ref $_ eq 'HASH' } $value, $extra)
+		{
+			my @kept = grep { $_->{url} !~ /^urn:ehr:/ } @{ $holder->{extension} // [] };
+			if (@kept) { $holder->{extension} = \@kept; } else { delete $holder->{extension}; }
+		}
+		$extra = undef if defined $extra && !%$extra;
+		return "$name\n" . (defined $value ? jsonb($value) : '') . "\n" . (defined $extra ? jsonb($extra) : '');
+	}
+	return undef;
+}
+
+my ($right, $wrong) = (0, 0);
+my ($unions, $lost) = (0, 0);
+for my $line (split /\n/, $node->safe_psql('postgres', q{
+	SELECT g, string_agg(id::text, ','), (SELECT d FROM merged m WHERE m.g = groups.g) FROM groups GROUP BY g ORDER BY g}))
+{
+	my ($g, $ids, $text) = split /\|/, $line, 3;
+	my @of = map { $json->decode($json->encode($docs[ $_ - 1 ])) } split /,/, $ids;
+	my $merged = $json->decode($text);
+	for my $element (sort keys %oracle)
+	{
+		my $expected = $oracle{$element}->(\@of);
+		my $got = stated($merged, $element);
+		next unless defined $expected || defined $got;
+		if (($expected // '') eq ($got // '')) { $right++; next; }
+		$wrong++;
+		diag("group $g, $element:\n  expected " . ($expected // 'nothing') . "\n  got " . ($got // 'nothing')) if $wrong <= 5;
+	}
+	# no identifier, phone, address line or extension url is lost
+	for my $list ([ identifier => qw(system value) ], [ telecom => qw(system value) ], [ address => qw(line text) ], [ extension => 'url' ], [ modifierExtension => qw(url valueBoolean) ])
+	{
+		my ($element, @key) = @$list;
+		my $keys = sub { my %k = map { my $i = $_; (join("\n", map { defined $i->{$_} ? jsonb($i->{$_}) : '' } @key) => 1) } map { @{ $_->{$element} // [] } } @_; return join '|', sort keys %k };
+		$unions++;
+		$lost++ if $keys->(@of) ne $keys->($merged);
+	}
+}
+ok($wrong == 0 && $right > 1000, "what survives is what the rules say ($right elements)");
+ok($lost == 0 && $unions == 2000, "unions lose nothing and invent nothing ($unions lists)");
+
+# ---- nothing personal in errors ----
+
+my ($ret, $stdout, $stderr) = $node->psql('postgres', q{SELECT '{"resourceType":"Patient","birthDate":"1980-02-03"}'::ehr.fhir OPERATOR(ehr.+) '{"resourceType":"Basic","code":{"text":"secret"}}'::ehr.fhir});
+like($stderr, qr/cannot merge resources of different types/, 'different types are refused');
+unlike($stderr, qr/1980|secret/, 'without values');
+
+$node->stop;
+done_testing();
