@@ -180,19 +180,21 @@ audit_segment_header(const AuditSegment *segment, uint8_t out[AUDIT_SEGMENT_HEAD
 	memset(out + 9, 0, 3);
 	put32(out + 12, segment->database);
 	put64(out + 16, segment->number);
-	put64(out + 24, segment->system);
-	put32(out + 32, crc32c(0, out, 32));
+	put64(out + 24, segment->previous);
+	put64(out + 32, segment->system);
+	put32(out + 40, crc32c(0, out, 40));
 }
 
 CoreStatus
 audit_segment_read(const uint8_t *data, size_t size, AuditSegment *segment)
 {
 	if (size < AUDIT_SEGMENT_HEADER || memcmp(data, segment_magic, 8) != 0 ||
-		data[8] != AUDIT_FORMAT_VERSION || get32(data + 32) != crc32c(0, data, 32))
+		data[8] != AUDIT_FORMAT_VERSION || get32(data + 40) != crc32c(0, data, 40))
 		return CORE_INVALID;
 	segment->database = get32(data + 12);
 	segment->number = get64(data + 16);
-	segment->system = get64(data + 24);
+	segment->previous = get64(data + 24);
+	segment->system = get64(data + 32);
 	return CORE_OK;
 }
 

@@ -4,10 +4,12 @@
  *
  * A segment is one file of the spool.  All numbers are big-endian.
  *
- *	 0        8   9      12         16          24          32          36
- *	+--------+---+------+----------+-----------+-----------+-----------+
- *	|EHRSPOOL| v | 0 0 0| database | segment   | system id | crc       |  header, 36 bytes
- *	+--------+---+------+----------+-----------+-----------+-----------+
+ *	 0        8   9      12         16        24         32          40    44
+ *	+--------+---+------+----------+---------+----------+-----------+-----+
+ *	|EHRSPOOL| v | 0 0 0| database | segment | previous | system id | crc |  header, 44 bytes
+ *	+--------+---+------+----------+---------+----------+-----------+-----+
+ *
+ * (previous: the segment before this one, so that a file taken away is noticed;)
  *
  * then frames, one after the other, then nothing or zeros (space made in advance):
  *
@@ -36,7 +38,7 @@
 #include "core.h"
 
 #define AUDIT_FORMAT_VERSION 1
-#define AUDIT_SEGMENT_HEADER 36
+#define AUDIT_SEGMENT_HEADER 44
 #define AUDIT_FRAME_HEADER 16
 #define AUDIT_MAX_PAYLOAD 32768
 #define AUDIT_MAX_SUBJECTS 512
@@ -87,6 +89,7 @@ extern void audit_chain_hash(const uint8_t previous[AUDIT_HASH_SIZE], const uint
 typedef struct AuditSegment
 {
 	uint64_t	number;
+	uint64_t	previous;		/* 0: there was none */
 	uint64_t	system;			/* the cluster's system identifier */
 	uint32_t	database;		/* OID */
 } AuditSegment;

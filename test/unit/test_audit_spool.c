@@ -68,7 +68,7 @@ append(Spool *spool, const AuditEntry *entry)
 static void
 fill(Spool *spool, int n)
 {
-	AuditSegment s = {SEGMENT, 7, 12345};
+	AuditSegment s = {SEGMENT, 99, 7, 12345};
 
 	memset(spool, 0, sizeof(*spool));
 	audit_segment_header(&s, spool->bytes);
@@ -232,13 +232,13 @@ test_header(void **state)
 
 	fill(&spool, 0);
 	assert_int_equal(audit_segment_read(spool.bytes, AUDIT_SEGMENT_HEADER, &s), CORE_OK);
-	assert_true(s.number == SEGMENT && s.system == 7 && s.database == 12345);
+	assert_true(s.number == SEGMENT && s.previous == 99 && s.system == 7 && s.database == 12345);
 	for (size_t cut = 0; cut < AUDIT_SEGMENT_HEADER; cut++)
 		assert_int_equal(audit_segment_read(spool.bytes, cut, &s), CORE_INVALID);
 	for (int bit = 0; bit < AUDIT_SEGMENT_HEADER * 8; bit++)
 	{
 		spool.bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-		/* bytes 9 to 11 are covered by the CRC like all others */
+		/* the reserved bytes are covered by the CRC like all others */
 		assert_int_equal(audit_segment_read(spool.bytes, AUDIT_SEGMENT_HEADER, &s), CORE_INVALID);
 		spool.bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
 	}
