@@ -199,7 +199,14 @@ write_pending(void)
 static void
 forget_seen(void)
 {
-	if (admitted.used > 0)
+	if (admitted.size > SEEN_START * 16)
+	{
+		/* small statements need not pay for a great one before them */
+		pfree(admitted.seen);
+		admitted.seen = NULL;
+		admitted.size = 0;
+	}
+	else if (admitted.used > 0)
 		memset(admitted.seen, 0, admitted.size * sizeof(int64));
 	admitted.used = 0;
 	admitted.last = 0;
@@ -276,7 +283,8 @@ grow_seen(void)
 	if (size >= SEEN_MAX)
 	{
 		forget_seen();
-		return;
+		old = NULL;
+		size = 0;
 	}
 	admitted.seen = MemoryContextAllocZero(TopMemoryContext, (size ? size * 2 : SEEN_START) * sizeof(int64));
 	admitted.size = size ? size * 2 : SEEN_START;

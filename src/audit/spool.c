@@ -205,6 +205,9 @@ audit_slot(Oid database, AuditFailure *failure)
 		slot->all_seen = false;
 		slot->no_store = false;
 		pg_atomic_write_u64(&slot->bytes, bytes);
+		/* what a dropped database left in the slot concerns nobody */
+		pg_atomic_write_u64(&slot->flushed, pg_atomic_read_u64(&slot->written));
+		pg_atomic_write_u64(&slot->imported, pg_atomic_read_u64(&slot->written));
 		pg_atomic_write_u32(&slot->worker, AUDIT_WORKER_NONE);
 		pg_write_barrier();
 		slot->database = database;
@@ -403,7 +406,7 @@ audit_append(AuditSlot *slot, uint8 *frame, uint32 length, uint64 *total)
 	}
 	LWLockRelease(slot->append);
 
-	if (failure.reason == AUDIT_FINE && pg_atomic_read_u32(&slot->worker) == AUDIT_WORKER_NONE)
+	if (failure.reason == AUDIT_FINE && !slot->no_store && pg_atomic_read_u32(&slot->worker) == AUDIT_WORKER_NONE)
 		audit_wake(slot);
 	return failure;
 }
