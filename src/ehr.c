@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "ehr.h"
+#include "audit/audit.h"
 
 PG_MODULE_MAGIC;
 
@@ -27,6 +28,7 @@ void
 _PG_init(void)
 {
 	ehr_preloaded = process_shared_preload_libraries_in_progress;
+	audit_init();
 }
 
 PG_FUNCTION_INFO_V1(ehr_version);
