@@ -127,7 +127,7 @@ call_implementation(FunctionCallInfo fcinfo, EhrCallMode mode)
 {
 	FmgrInfo   *called = fcinfo->flinfo;
 	fmNodePtr	context = fcinfo->context;
-	FmgrInfo   *impl = implementation_of(called);
+	FmgrInfo   *volatile impl = implementation_of(called);
 	EhrRoleSwitch saved;
 	Datum		result;
 
