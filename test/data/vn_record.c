@@ -512,6 +512,9 @@ write_birth_date(const Person *person, const Facility *facility, Rng rng, int on
 	}
 	if (day > days_in_month(year, month))
 		day = 28;
+	/* a program refuses a birth after the vaccination, so the clerk looked again */
+	if (day_number(year, month, day) > on)
+		day_split(person->born, &year, &month, &day);
 	write_day(to, year, month, day);
 }
 
