@@ -179,7 +179,7 @@ id_key(const char *text)
 	char		digits[32];
 	size_t		n = digits_of(digits, text);
 
-	if (n < 9 || strspn(digits, (char[]) {digits[0], '\0'}) == n || strncmp(digits, counting + digits[0] - '0', n) == 0)
+	if (n < 9 || strspn(digits, (char[]) {digits[0], '\0'}) == n || strncmp(digits, counting + (digits[0] - '0'), n) == 0)
 		return 0;
 	return text_key(digits);
 }
