@@ -373,10 +373,17 @@ import_all(Import *import)
 	AuditSegments *segments = &import->segments;
 	Position	before = import->at;
 
+	/* all files were taken away and the clock was set back: what this run of the server wrote is not imported */
+	if (segments->current != 0 && import->at.segment > segments->current)
+	{
+		insert_finding(import, "spool_gap", psprintf("segment %016llx is gone, and a new spool begun", (unsigned long long) import->at.segment));
+		import->at.segment = segments->first - 1;
+		import->at.offset = 0;
+	}
 	for (int i = 0; i < segments->n && import->result.entries < BATCH; i++)
 	{
 		if (segments->number[i] < import->at.segment)
-			continue;
+			continue;				/* imported, and soon removed */
 		if (segments->number[i] > import->at.segment)
 			enter_segment(import, segments->number[i]);
 		if (!read_frames(import))

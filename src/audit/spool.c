@@ -124,12 +124,16 @@ audit_spool_shmem_startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* numbers given from now on are greater than n */
+/*
+ * number_after: numbers given from now on are greater than those of a segment
+ * n and of its entries.  They start at the time of day, so this matters only
+ * when the clock was set back.
+ */
 static void
 number_after(uint64 n)
 {
-	/* a segment's entries got numbers after its own: leave room for them */
-	advance(&audit_shared->next, n + (UINT64CONST(1) << 24));
+	if (n >= pg_atomic_read_u64(&audit_shared->next))
+		advance(&audit_shared->next, n + (UINT64CONST(1) << 24));
 }
 
 /*
@@ -200,7 +204,7 @@ audit_slot(Oid database, AuditFailure *failure)
 		uint64		bytes;
 
 		number_after(survey(database, &bytes));
-		slot->segment = 0;
+		slot->segment = slot->first = 0;
 		slot->broken = false;
 		slot->all_seen = false;
 		slot->no_store = false;
@@ -369,6 +373,8 @@ start_segment(AuditSlot *slot)
 	audit_path(path, slot->database, 0);
 	(void) fsync_fname_ext(path, true, true, LOG);
 
+	if (slot->first == 0)
+		slot->first = header.number;
 	slot->segment = header.number;
 	slot->offset = slot->allocated = sizeof(bytes);
 	slot->base = pg_atomic_read_u64(&slot->written) - sizeof(bytes);
@@ -499,6 +505,7 @@ audit_segments(AuditSlot *slot, AuditSegments *segments)
 
 	/* under the lock, so that no file is seen that is being made */
 	LWLockAcquire(slot->append, LW_SHARED);
+	segments->first = slot->first;
 	segments->current = slot->segment;
 	segments->offset = slot->offset;
 	segments->base = slot->base;
@@ -613,7 +620,7 @@ audit_spool_init(void)
 	DefineCustomIntVariable("ehr.audit_spool_limit",
 							"Size of a database's audit spool above which reads are refused.",
 							NULL,
-							&audit_spool_limit, 1024, 1, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+							&audit_spool_limit, 1024, 16, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.audit_segment_size",
 							"Size at which a new file of the audit spool is begun.",
 							NULL,

@@ -41,6 +41,7 @@ typedef struct AuditSlot
 	LWLock	   *sync;			/* held by the one backend that syncs for all */
 
 	uint64		segment;		/* number of the current segment; 0: none since the start */
+	uint64		first;			/* number of the first one since the start */
 	uint64		offset;			/* where the next frame goes */
 	uint64		allocated;		/* the file is filled with zeros up to here */
 	uint64		base;			/* total at the segment's first byte */
@@ -128,6 +129,7 @@ typedef struct AuditSegments
 {
 	uint64	   *number;			/* palloc'd, ascending */
 	int			n;
+	uint64		first;			/* since the start of the server; 0: none */
 	uint64		current;		/* 0: none */
 	uint64		offset;
 	uint64		base;

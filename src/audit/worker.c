@@ -69,7 +69,7 @@ static void
 start_process(void)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -79,6 +79,8 @@ sleep_for(long ms)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+	if (ShutdownRequestPending)
+		proc_exit(1);			/* not 0, with which the launcher would never come back */
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
@@ -103,6 +105,8 @@ import_once(AuditSlot *slot)
 {
 	AuditImport done;
 
+	/* while it may wait for a lock, the worker can be ended as any backend can */
+	pqsignal(SIGTERM, die);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -112,6 +116,7 @@ import_once(AuditSlot *slot)
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 
 	slot->no_store = done.no_store;
 	if (done.no_store)
