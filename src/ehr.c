@@ -7,8 +7,10 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "compat.h"
+#include "consent/session.h"
 #include "ehr.h"
 
 PG_MODULE_MAGIC;
@@ -27,6 +29,14 @@ void
 _PG_init(void)
 {
 	ehr_preloaded = process_shared_preload_libraries_in_progress;
+	if (ehr_preloaded)
+	{
+		session_init();
+		access_init();
+		executor_init();
+		/* after the last setting: SET ehr.anything_else is an error from here on */
+		MarkGUCPrefixReserved("ehr");
+	}
 }
 
 PG_FUNCTION_INFO_V1(ehr_version);
