@@ -37,4 +37,42 @@
 #define ehr_vacuum_delay_point() vacuum_delay_point()
 #endif
 
+/*
+ * ehr_rte_selects: does the plan look at rows of this relation, and as which
+ * role are its rights checked (InvalidOid: as the caller)?  Permissions moved
+ * out of the range table in 16.
+ */
+#ifdef PLANNODES_H
+#if PG_VERSION_NUM >= 160000
+#include "parser/parse_relation.h"
+static inline bool
+ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
+{
+	RTEPermissionInfo *info;
+
+	if (rte->perminfoindex == 0)
+		return false;
+	info = getRTEPermissionInfo(plan->permInfos, rte);
+	*checked_as = info->checkAsUser;
+	return (info->requiredPerms & ACL_SELECT) != 0;
+}
+#else
+static inline bool
+ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
+{
+	*checked_as = rte->checkAsUser;
+	return (rte->requiredPerms & ACL_SELECT) != 0;
+}
+#endif
+#endif							/* PLANNODES_H */
+
+/* Parameters of an ExecutorRun hook, and how it hands them on; 18 has one less. */
+#if PG_VERSION_NUM >= 180000
+#define EHR_EXECUTOR_RUN_ARGS QueryDesc *query, ScanDirection direction, uint64 count
+#define EHR_EXECUTOR_RUN_PASS query, direction, count
+#else
+#define EHR_EXECUTOR_RUN_ARGS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define EHR_EXECUTOR_RUN_PASS query, direction, count, execute_once
+#endif
+
 #endif							/* EHR_COMPAT_H */

@@ -7,10 +7,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "compat.h"
-#include "ehr.h"
 #include "audit/audit.h"
+#include "consent/session.h"
+#include "ehr.h"
 
 PG_MODULE_MAGIC;
 
@@ -29,6 +31,14 @@ _PG_init(void)
 {
 	ehr_preloaded = process_shared_preload_libraries_in_progress;
 	audit_init();
+	if (ehr_preloaded)
+	{
+		session_init();
+		access_init();
+		executor_init();
+		/* after the last setting: SET ehr.anything_else is an error from here on */
+		MarkGUCPrefixReserved("ehr");
+	}
 }
 
 PG_FUNCTION_INFO_V1(ehr_version);

@@ -45,3 +45,11 @@ core: $(CORE_LIB)
 $(CORE_LIB): $(CORE_OBJS)
 	rm -f $@
 	$(AR) $(AROPT) $@ $^
+
+# Programs of tests and demo
+.PHONY: tools
+TOOLS_DIR = $(or $(EHR_BUILD),build)/bin
+tools: $(TOOLS_DIR)/ehr-token
+$(TOOLS_DIR)/ehr-token: test/tools/ehr-token.c
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra $(WERROR) $< -o $@ -ljansson -lsodium

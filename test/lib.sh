@@ -85,7 +85,7 @@ private_postgres() {
 # Builds the extension and installs it into the private copy.
 build_extension() {
 	local pgc; pgc=$(find_pg_config)
-	{ make -s -j"$(nproc)" all PG_CONFIG="$pgc" WERROR="${WERROR:-}" &&
+	{ make -s -j"$(nproc)" all tools PG_CONFIG="$pgc" WERROR="${WERROR:-}" &&
 		make -s install PG_CONFIG="$pgc" DESTDIR="$build/pg"; } >"$build/make.log" 2>&1 ||
 		{ tail -40 "$build/make.log" >&2; die "the build failed: $build/make.log"; }
 }

@@ -81,7 +81,7 @@ ehr_in_system_call(void)
  * implementation_of finds ehr_internal.NAME with the argument types of the
  * called function and keeps it for the calls to come.
  */
-static FmgrInfo *
+static pg_noinline FmgrInfo *
 implementation_of(FmgrInfo *called)
 {
 	HeapTuple	public_proc;

@@ -1,0 +1,633 @@
+---------------------------------------------------------------------------------------------------
+-- consent: session, consent, row security (doc/consent.md)
+---------------------------------------------------------------------------------------------------
+
+-- Sessions -----------------------------------------------------------------------------------------
+
+CREATE FUNCTION ehr.login(token text, scope text DEFAULT 'transaction') RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1000
+	AS 'MODULE_PATHNAME', 'ehr_login';
+COMMENT ON FUNCTION ehr.login(text, text) IS 'verifies a signed token, attaches its session to this transaction (or connection) and returns a handle to attach it again';
+
+CREATE FUNCTION ehr.attach(handle text, scope text DEFAULT 'transaction') RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10
+	AS 'MODULE_PATHNAME', 'ehr_attach';
+COMMENT ON FUNCTION ehr.attach(text, text) IS 'attaches a session by the handle that ehr.login returned';
+
+CREATE FUNCTION ehr.detach() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_detach';
+COMMENT ON FUNCTION ehr.detach() IS 'this connection acts for nobody any more; the session''s handle stays good';
+
+CREATE FUNCTION ehr.logout() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_logout';
+COMMENT ON FUNCTION ehr.logout() IS 'ends the attached session for good, on every connection';
+
+CREATE FUNCTION ehr.session() RETURNS jsonb
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_session';
+COMMENT ON FUNCTION ehr.session() IS 'the own identity: kind, sub, org, purpose, name, sid, expires; null without a session';
+
+CREATE FUNCTION ehr.end_sessions(sub text) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_end_sessions';
+COMMENT ON FUNCTION ehr.end_sessions(text) IS 'ends every session of this subject in this database at once; returns how many there were';
+REVOKE EXECUTE ON FUNCTION ehr.end_sessions(text) FROM PUBLIC;
+
+CREATE FUNCTION ehr_internal.key_problem(jwk text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_key_problem';
+COMMENT ON FUNCTION ehr_internal.key_problem(text) IS 'why a JWK cannot verify tokens; null when it can';
+
+CREATE FUNCTION ehr.add_session_key(kid text, jwk jsonb, valid tstzrange DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.add_session_key(text, jsonb, tstzrange) IS 'accepts tokens signed with this key (public Ed25519 or shared HS256 JWK) under the header kid, while valid (default: from now on)';
+REVOKE EXECUTE ON FUNCTION ehr.add_session_key(text, jsonb, tstzrange) FROM PUBLIC;
+
+CREATE FUNCTION ehr_internal.add_session_key(kid text, jwk jsonb, valid tstzrange) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	problem text := ehr_internal.key_problem(jwk::text);
+BEGIN
+	IF kid IS NULL OR jwk IS NULL OR kid !~ '^[!-~]{1,128}$' THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a session key needs a kid of 1 to 128 printable ASCII characters and a JWK';
+	END IF;
+	IF problem IS NOT NULL THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'the key cannot be used to verify tokens', DETAIL = problem;
+	END IF;
+	INSERT INTO ehr_store.session_key AS k (kid, jwk, valid)
+	VALUES (kid, jwk::text, coalesce(valid, tstzrange(clock_timestamp(), NULL)));
+EXCEPTION WHEN unique_violation THEN
+	RAISE unique_violation USING MESSAGE = 'there is a session key of that kid',
+		DETAIL = 'A kid names one key for ever.', HINT = 'Give the new key another kid and end the old one with ehr.end_session_key.';
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.add_session_key(text, jsonb, tstzrange) IS 'implementation of ehr.add_session_key';
+
+CREATE FUNCTION ehr.end_session_key(kid text, at timestamptz DEFAULT now()) RETURNS bool
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.end_session_key(text, timestamptz) IS 'no token signed with this key is accepted from then on; sessions that are open go on until they expire';
+REVOKE EXECUTE ON FUNCTION ehr.end_session_key(text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION ehr_internal.end_session_key(kid text, at timestamptz) RETURNS bool
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE ehr_store.session_key k
+	SET valid = CASE WHEN lower(k.valid) >= at THEN 'empty' ELSE k.valid * tstzrange(NULL, at) END
+	WHERE k.kid = end_session_key.kid;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.end_session_key(text, timestamptz) IS 'implementation of ehr.end_session_key';
+
+-- Decisions ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION ehr.may_read(subject bigint, type int2, labels int, author text) RETURNS bool
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	AS 'MODULE_PATHNAME', 'ehr_may_read';
+COMMENT ON FUNCTION ehr.may_read(bigint, int2, int, text) IS 'may the session read a row about this subject, of this type, with these labels, by this author? false without a session';
+
+CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12
+	AS 'MODULE_PATHNAME', 'ehr_may_read_row';
+COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text) IS 'ehr.may_read for a stored resource: knows single documents, and asks for every subject';
+
+CREATE FUNCTION ehr.readable() RETURNS bigint[]
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
+	AS 'MODULE_PATHNAME', 'ehr_readable';
+COMMENT ON FUNCTION ehr.readable() IS 'subjects of which the session may read something by own right or consent, ascending';
+
+CREATE FUNCTION ehr.may_write(subject bigint, type int2, author text) RETURNS bool
+	LANGUAGE c STABLE PARALLEL UNSAFE COST 1000
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.may_write(bigint, int2, text) IS 'may the session write a row about this subject (null: about no patient) in the name of this author (null: itself)?';
+
+CREATE FUNCTION ehr_internal.consent_changed() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_consent_changed';
+COMMENT ON FUNCTION ehr_internal.consent_changed() IS 'when this transaction commits, every session looks its rights up again';
+
+CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';
+COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'statement trigger on every table that ehr_internal.compiled_rights() reads';
+
+-- Whose is a person that was merged: the one it was merged into in the end.
+CREATE FUNCTION ehr_internal.person_root(person bigint) RETURNS bigint
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (WITH RECURSIVE up (key, merged_into, depth) AS (
+			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = person
+			UNION ALL
+			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000)
+		SELECT up.key FROM up WHERE up.merged_into IS NULL);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'the person that this one is now, after merges';
+
+-- The person of a session of kind citizen; null for other kinds.
+CREATE FUNCTION ehr_internal.own_person(kind text, sub text) RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF kind = 'citizen' AND sub ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' THEN
+		RETURN ehr_internal.person_root((SELECT p.key FROM ehr_store.person p WHERE p.id::uuid = own_person.sub::uuid));
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.own_person(text, text) IS 'person of a citizen''s session';
+
+CREATE FUNCTION ehr_internal.grantees_of(kind text, sub text, org text) RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	RETURN array_remove(ARRAY['anybody',
+		CASE WHEN kind = 'citizen' THEN 'person:' || lower(sub) END,
+		CASE WHEN kind = 'clinician' THEN 'practitioner:' || sub END,
+		CASE WHEN kind = 'insurer' THEN 'insurer:' || nullif(org, '')
+			WHEN kind IN ('clinician', 'facility', 'station') THEN 'facility:' || nullif(org, '') END], NULL);
+COMMENT ON FUNCTION ehr_internal.grantees_of(text, text, text) IS 'the names under which consents may mean this principal';
+
+CREATE FUNCTION ehr_internal.purpose_code(purpose text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT p.code FROM ehr_store.purpose_of_use p WHERE p.code = upper(purpose) OR p.name = lower(purpose));
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.purpose_code(text) IS 'code of a purpose of use given by code or name; null when it is unknown';
+
+-- The rules of doc/consent.md, as rows for one principal. relation: own, consent, authored, shared. A row with deny
+-- outweighs the others. Rows that begin later are there too: the reader of the rows looks at starts and ends.
+CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purpose text)
+	RETURNS TABLE (relation text, subject bigint, deny bool, types int2[], labels int, author text, document bigint,
+		starts timestamptz, ends timestamptz, consent uuid, basis text)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me bigint := ehr_internal.own_person(kind, sub);
+	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
+	purpose_used text := ehr_internal.purpose_code(purpose);
+BEGIN
+	-- what needs no subject
+	RETURN QUERY
+	SELECT r.relation, NULL::bigint, false, CASE r.relation WHEN 'shared' THEN ARRAY(SELECT s.type FROM ehr_internal.shared_type s) END,
+		r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
+	FROM ehr_store.access_rule r
+	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation IN ('authored', 'shared');
+
+	RETURN QUERY
+	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
+	FROM ehr_store.access_rule r, ehr_internal.subjects_of_person(me) AS l (subject)
+	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
+
+	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
+	RETURN QUERY
+	WITH RECURSIVE meant AS MATERIALIZED (
+		SELECT c.*, r.needs_evidence, r.valid AS rule_valid, r.basis AS rule_basis
+		FROM ehr_store.access_rule r
+		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
+		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
+			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
+				ELSE c.purpose = purpose_used AND (c.evidence IS NOT NULL OR NOT r.needs_evidence) END)
+	), up (start, key, merged_into, depth) AS (
+		SELECT p.key, p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key IN (SELECT m.person FROM meant m)
+		UNION ALL
+		SELECT up.start, p.key, p.merged_into, up.depth + 1
+		FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
+	), down (root, key, depth) AS (
+		SELECT DISTINCT up.key, up.key, 0 FROM up WHERE up.merged_into IS NULL AND up.key IS DISTINCT FROM me
+		UNION ALL
+		SELECT down.root, p.key, down.depth + 1
+		FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
+	)
+	SELECT 'consent'::text, l.subject, m.deny, m.types, m.labels, f.code, d.key,
+		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
+		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, m.id, m.rule_basis
+	FROM meant m
+	JOIN up ON up.start = m.person AND up.merged_into IS NULL
+	JOIN down ON down.root = up.key
+	JOIN ehr_store.person_link l ON l.person = down.key
+	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
+	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true
+	WHERE m.deny OR NOT isempty(m.valid * m.rule_valid);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
+
+CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE down (key, depth) AS (
+		SELECT subjects_of_person.person, 0
+		UNION ALL
+		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
+	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.subjects_of_person(bigint) IS 'source patients of a person and of all that were merged into it';
+
+CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
+BEGIN
+	RETURN principal IS NOT NULL AND EXISTS (
+		SELECT FROM ehr_store.access_rule r
+		WHERE r.kind = principal ->> 'kind' AND r.operation = 'write' AND r.valid @> clock_timestamp()
+			AND CASE r.relation
+				WHEN 'authored' THEN author = principal ->> 'org'
+				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.subjects_of_person(me) AS s)
+				ELSE false END);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.may_write(bigint, int2, text) IS 'implementation of ehr.may_write';
+
+-- Resource types that are never about a patient: directories and definitions, open to every session.
+CREATE TABLE ehr_internal.shared_type (type int2 PRIMARY KEY);
+COMMENT ON TABLE ehr_internal.shared_type IS 'resource types that hold no personal health data; readable in every session when they name no patient';
+INSERT INTO ehr_internal.shared_type
+SELECT ehr_internal.type_number(t) FROM unnest('{ActivityDefinition,CapabilityStatement,CatalogEntry,ChargeItemDefinition,
+	CodeSystem,CompartmentDefinition,ConceptMap,DeviceDefinition,Endpoint,EventDefinition,ExampleScenario,GraphDefinition,
+	HealthcareService,ImplementationGuide,InsurancePlan,Library,Location,Measure,Medication,MedicationKnowledge,
+	MessageDefinition,NamingSystem,ObservationDefinition,OperationDefinition,Organization,OrganizationAffiliation,
+	PlanDefinition,Practitioner,PractitionerRole,Questionnaire,SearchParameter,SpecimenDefinition,StructureDefinition,
+	StructureMap,Substance,TerminologyCapabilities,ValueSet}'::text[]) AS t;
+
+-- Consents -----------------------------------------------------------------------------------------
+
+-- A scope is terms separated by semicolons; a term is all, or type:, facility:, document: or label: and a list of values
+-- separated by commas. Values of a term are alternatives, terms are all required; label: adds sensitive rows, label:* all.
+CREATE FUNCTION ehr_internal.parse_scope(scope text, OUT types int2[], OUT labels int, OUT facilities text[], OUT documents bigint[])
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	term text;
+	name text;
+	item text;
+	bit_of int;
+	part text[];
+BEGIN
+	labels := 0;
+	FOREACH term IN ARRAY string_to_array(coalesce(scope, ''), ';')
+	LOOP
+		term := btrim(term);
+		CONTINUE WHEN term = 'all';
+		name := split_part(term, ':', 1);
+		IF name NOT IN ('type', 'facility', 'document', 'label') OR strpos(term, ':') = 0 THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent has an unknown term',
+				DETAIL = 'Terms are all, type:, facility:, document: and label:, separated by semicolons.',
+				HINT = 'For example: all; label:HIV   or: type:Observation,DiagnosticReport; facility:79001';
+		END IF;
+		FOREACH item IN ARRAY string_to_array(substr(term, strpos(term, ':') + 1), ',')
+		LOOP
+			item := btrim(item);
+			CASE name
+				WHEN 'type' THEN types := types || ehr_internal.type_number(item);
+				WHEN 'facility' THEN
+					IF item !~ '^[!-~]{1,32}$' THEN
+						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no facility code after facility:';
+					END IF;
+					facilities := facilities || item;
+				WHEN 'document' THEN
+					part := regexp_match(item, '^([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})$');
+					IF part IS NULL THEN
+						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no resource after document:',
+							DETAIL = 'A document is named as Type/id.';
+					END IF;
+					documents := documents || ehr_internal.key_of(ehr_internal.type_number(part[1]), part[2]);
+				ELSE
+					IF item = '*' THEN
+						labels := -1;
+					ELSE
+						SELECT 1 << min(l.bit) INTO bit_of FROM ehr_internal.sensitivity_label l WHERE lower(l.name) = lower(item);
+						IF bit_of IS NULL THEN
+							RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names an unknown label',
+								DETAIL = format('Labels are %s, and * for all.', (SELECT string_agg(DISTINCT l.name, ', ') FROM ehr_internal.sensitivity_label l));
+						END IF;
+						labels := labels | bit_of;
+					END IF;
+			END CASE;
+		END LOOP;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.parse_scope(text) IS 'the compiled form of a consent''s scope';
+
+-- The person, when the session may decide for it: the citizen for himself, an administrator on written evidence.
+CREATE FUNCTION ehr_internal.consenting_person(person uuid, evidence jsonb) RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
+	found_person bigint;
+BEGIN
+	SELECT ehr_internal.person_root(p.key) INTO found_person FROM ehr_store.person p WHERE p.id::uuid = consenting_person.person;
+	IF principal ->> 'kind' = 'admin' AND (evidence IS NULL OR evidence IN ('{}', 'null')) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'an administrator needs evidence to record a decision of a citizen',
+			HINT = 'Pass the evidence: form, date, and hash of the signed request.';
+	END IF;
+	IF found_person IS NULL OR (principal ->> 'kind' = 'citizen'
+		AND found_person IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'only the citizen decides about the own record';
+	END IF;
+	RETURN found_person;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.consenting_person(uuid, jsonb) IS 'key of the person, or 42501 when the session may not decide for it';
+
+CREATE FUNCTION ehr_internal.record_consent(person uuid, deny bool, grantee text, scope text, purpose text, until timestamptz, evidence jsonb) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	whose bigint := ehr_internal.consenting_person(person, evidence);
+	principal jsonb := ehr.session();
+	compiled record;
+	purpose_used text := ehr_internal.purpose_code(purpose);
+	new_id uuid;
+BEGIN
+	IF grantee IS NULL OR grantee !~ '^(anybody|(practitioner|facility|insurer|person):[!-~]{1,64})$' THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a consent names no valid grantee',
+			DETAIL = 'A grantee is practitioner:ID, facility:CODE, insurer:CODE, person:UUID or anybody.';
+	END IF;
+	IF purpose_used IS NULL AND NOT (deny AND purpose IS NULL) THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a consent needs a known purpose',
+			DETAIL = format('Purposes are %s.', (SELECT string_agg(p.code, ', ' ORDER BY p.code) FROM ehr_store.purpose_of_use p));
+	END IF;
+	IF until <= clock_timestamp() THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a consent cannot end in the past';
+	END IF;
+	SELECT * INTO compiled FROM ehr_internal.parse_scope(scope);
+	INSERT INTO ehr_store.consent AS c (person, deny, grantee, scope, types, labels, facilities, documents, purpose, valid, given_by, evidence)
+	VALUES (whose, deny, CASE WHEN grantee LIKE 'person:%' THEN lower(grantee) ELSE grantee END, scope,
+		compiled.types, compiled.labels, compiled.facilities, compiled.documents,
+		purpose_used, tstzrange(clock_timestamp(), until), (principal ->> 'kind') || ':' || (principal ->> 'sub'),
+		coalesce(evidence, jsonb_build_object('session', principal ->> 'sid')))
+	RETURNING c.id INTO new_id;
+	RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.record_consent(uuid, bool, text, text, text, timestamptz, jsonb) IS 'writes a grant or a denial';
+
+CREATE FUNCTION ehr.grant_consent(person uuid, grantee text, scope text DEFAULT 'all', purpose text DEFAULT 'TREAT',
+		until timestamptz DEFAULT NULL, evidence jsonb DEFAULT NULL) RETURNS uuid
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.grant_consent(uuid, text, text, text, timestamptz, jsonb) IS 'the citizen lets a grantee read the record, or a part of it, for one purpose; returns the consent''s id';
+
+CREATE FUNCTION ehr_internal.grant_consent(person uuid, grantee text, scope text, purpose text, until timestamptz, evidence jsonb) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ehr_internal.record_consent(person, false, grantee, scope, purpose, until, evidence);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.grant_consent(uuid, text, text, text, timestamptz, jsonb) IS 'implementation of ehr.grant_consent';
+
+CREATE FUNCTION ehr.deny_consent(person uuid, grantee text DEFAULT 'anybody', scope text DEFAULT 'all', purpose text DEFAULT NULL,
+		until timestamptz DEFAULT NULL, evidence jsonb DEFAULT NULL) RETURNS uuid
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.deny_consent(uuid, text, text, text, timestamptz, jsonb) IS 'the citizen closes the record, or a part of it, to a grantee, whatever was granted; returns the consent''s id';
+
+CREATE FUNCTION ehr_internal.deny_consent(person uuid, grantee text, scope text, purpose text, until timestamptz, evidence jsonb) RETURNS uuid
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ehr_internal.record_consent(person, true, grantee, scope, purpose, until, evidence);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.deny_consent(uuid, text, text, text, timestamptz, jsonb) IS 'implementation of ehr.deny_consent';
+
+CREATE FUNCTION ehr.withdraw_consent(consent uuid) RETURNS bool
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.withdraw_consent(uuid) IS 'ends a consent (or a denial) of the own record at once; false when there is none that is active';
+
+CREATE FUNCTION ehr_internal.withdraw_consent(consent uuid) RETURNS bool
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
+	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
+BEGIN
+	-- an administrator may end grants on request, but opens nothing by ending a denial
+	UPDATE ehr_store.consent c
+	SET status = 'withdrawn', withdrawn = clock_timestamp(), withdrawn_by = (principal ->> 'kind') || ':' || (principal ->> 'sub')
+	WHERE c.id = withdraw_consent.consent AND c.status = 'active'
+		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny));
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.withdraw_consent(uuid) IS 'implementation of ehr.withdraw_consent';
+
+CREATE FUNCTION ehr.consents(person uuid)
+	RETURNS TABLE (consent uuid, decision text, grantee text, scope text, purpose text, given timestamptz, until timestamptz,
+		status text, withdrawn timestamptz, given_by text)
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.consents(uuid) IS 'what a citizen has granted and denied, the newest first; for the citizen and for administrators';
+
+CREATE FUNCTION ehr_internal.consents(person uuid)
+	RETURNS TABLE (consent uuid, decision text, grantee text, scope text, purpose text, given timestamptz, until timestamptz,
+		status text, withdrawn timestamptz, given_by text)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	whose bigint := ehr_internal.consenting_person(person, '{"list": true}');
+BEGIN
+	RETURN QUERY
+	SELECT c.id, CASE WHEN c.deny THEN 'deny' ELSE 'permit' END, c.grantee, c.scope, c.purpose, lower(c.valid), upper(c.valid),
+		CASE WHEN c.status = 'active' AND NOT c.valid @> clock_timestamp() THEN 'ended' ELSE c.status END, c.withdrawn, c.given_by
+	FROM ehr_store.consent c
+	WHERE ehr_internal.person_root(c.person) = whose
+	ORDER BY lower(c.valid) DESC, c.id;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.consents(uuid) IS 'implementation of ehr.consents';
+
+CREATE FUNCTION ehr.explain_access(type text, id text) RETURNS jsonb
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.explain_access(text, text) IS 'why the session may read a resource: the rules and consents; null when it may not, as when there is none';
+
+CREATE FUNCTION ehr_internal.explain_access(type text, id text) RETURNS jsonb
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+	r record;
+BEGIN
+	SELECT s.key, s.type, s.subject, s.more_subjects, s.labels, s.author INTO r FROM ehr_store.resource s
+	WHERE s.type = ehr_internal.type_number(explain_access.type) AND s.id = explain_access.id;
+	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author) THEN
+		RETURN NULL;
+	END IF;
+	RETURN jsonb_build_object('allowed', true, 'because', (
+		SELECT coalesce(jsonb_agg(DISTINCT jsonb_strip_nulls(jsonb_build_object('relation', c.relation, 'consent', c.consent, 'basis', c.basis))), '[]')
+		FROM ehr_internal.compiled_rights(principal ->> 'kind', principal ->> 'sub', principal ->> 'org', principal ->> 'purpose') AS c
+		WHERE NOT c.deny
+			AND coalesce(c.starts <= clock_timestamp(), true) AND coalesce(c.ends > clock_timestamp(), true)
+			AND CASE c.relation
+				WHEN 'authored' THEN r.author = principal ->> 'org'
+				WHEN 'shared' THEN r.subject IS NULL AND r.type = ANY (c.types)
+				ELSE c.subject = r.subject
+					AND (c.types IS NULL OR r.type = ANY (c.types)) AND r.labels & ~c.labels = 0
+					AND (c.author IS NULL OR c.author = r.author) AND (c.document IS NULL OR c.document = r.key) END));
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.explain_access(text, text) IS 'implementation of ehr.explain_access';
+
+-- Tables -------------------------------------------------------------------------------------------
+
+CREATE FUNCTION ehr_internal.create_consent() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t text;
+BEGIN
+	CREATE TABLE IF NOT EXISTS ehr_store.session_key (
+		kid text PRIMARY KEY,
+		jwk text NOT NULL,
+		valid tstzrange NOT NULL,
+		added timestamptz NOT NULL DEFAULT now(),
+		added_by text NOT NULL DEFAULT session_user
+	);
+	COMMENT ON TABLE ehr_store.session_key IS 'keys that verify session tokens';
+
+	CREATE TABLE IF NOT EXISTS ehr_store.purpose_of_use (
+		code text PRIMARY KEY CHECK (code = upper(code)),
+		name text NOT NULL UNIQUE CHECK (name = lower(name)),
+		meaning text NOT NULL
+	);
+	COMMENT ON TABLE ehr_store.purpose_of_use IS 'purposes for which records are read (HL7 v3 PurposeOfUse)';
+	INSERT INTO ehr_store.purpose_of_use VALUES
+		('TREAT', 'treatment', 'care of the patient'),
+		('ETREAT', 'emergency treatment', 'care in an emergency'),
+		('BTG', 'break the glass', 'access without consent in an emergency, with a reason'),
+		('HPAYMT', 'payment', 'payment for care, health insurance'),
+		('HOPERAT', 'operations', 'running a facility'),
+		('PUBHLTH', 'public health', 'duties of public health by law'),
+		('HRESCH', 'research', 'research'),
+		('PATRQT', 'patient request', 'at the request of the patient'),
+		('FAMRQT', 'family request', 'at the request of the family')
+	ON CONFLICT DO NOTHING;
+
+	CREATE TABLE IF NOT EXISTS ehr_store.access_rule (
+		kind text NOT NULL,
+		relation text NOT NULL CHECK (relation IN ('own', 'authored', 'consent', 'shared')),
+		operation text NOT NULL CHECK (operation IN ('read', 'write')),
+		labels int NOT NULL DEFAULT -1,
+		needs_evidence bool NOT NULL DEFAULT false,
+		basis text NOT NULL,
+		verified bool NOT NULL,
+		valid tstzrange NOT NULL DEFAULT '[2000-01-01 00:00+07,)',
+		PRIMARY KEY (kind, relation, operation)
+	);
+	COMMENT ON TABLE ehr_store.access_rule IS 'the published default: what each kind of session may do, and by which law';
+	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; consent: what a consent covers; shared: what is about no patient';
+	COMMENT ON COLUMN ehr_store.access_rule.labels IS 'sensitivity labels that the relation itself covers; for consent the consent says it';
+	COMMENT ON COLUMN ehr_store.access_rule.verified IS 'whether the article was read in the text of the law';
+	INSERT INTO ehr_store.access_rule (kind, relation, operation, needs_evidence, basis, verified) VALUES
+		('citizen', 'own', 'read', false, 'Law 91/2025 (rights of the data subject); Decree 102/2025 Art. 9', false),
+		('citizen', 'own', 'write', false, 'Decision 831/2017 (own entries in the health book)', false),
+		('citizen', 'consent', 'read', false, 'Law 91/2025 (consent); Law on Medical Examination and Treatment Art. 8', false),
+		('clinician', 'authored', 'read', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('clinician', 'authored', 'write', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('clinician', 'consent', 'read', false, 'Decree 102/2025 Art. 9 k2b', false),
+		('facility', 'authored', 'read', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('facility', 'authored', 'write', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('facility', 'consent', 'read', false, 'Decree 102/2025 Art. 9 k2b', false),
+		('station', 'authored', 'read', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('station', 'authored', 'write', false, 'Law on Medical Examination and Treatment Art. 69', false),
+		('station', 'consent', 'read', false, 'Decree 102/2025 Art. 9 k2b', false),
+		('insurer', 'consent', 'read', true, 'Law 91/2025 Art. 26 k2 (written request)', false)
+	ON CONFLICT DO NOTHING;
+	INSERT INTO ehr_store.access_rule (kind, relation, operation, basis, verified)
+	SELECT k, 'shared', 'read', 'no personal data', true
+	FROM unnest('{citizen,clinician,facility,station,insurer,department,auditor,admin}'::text[]) AS k
+	ON CONFLICT DO NOTHING;
+
+	CREATE TABLE IF NOT EXISTS ehr_store.consent (
+		id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+		person bigint NOT NULL,
+		deny bool NOT NULL,
+		grantee text NOT NULL,
+		scope text NOT NULL,
+		types int2[],
+		labels int NOT NULL,
+		facilities text[],
+		documents bigint[],
+		purpose text,
+		valid tstzrange NOT NULL,
+		status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'withdrawn')),
+		given_by text NOT NULL,
+		evidence jsonb,
+		withdrawn timestamptz,
+		withdrawn_by text,
+		CHECK (deny OR purpose IS NOT NULL),
+		CHECK ((status = 'withdrawn') = (withdrawn IS NOT NULL))
+	);
+	COMMENT ON TABLE ehr_store.consent IS 'grants and denials of citizens, as given (scope) and compiled (types, labels, facilities, documents)';
+	CREATE INDEX IF NOT EXISTS consent_grantee ON ehr_store.consent (grantee) WHERE status = 'active';
+	CREATE INDEX IF NOT EXISTS consent_person ON ehr_store.consent (person);
+
+	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.resource'::regclass AND polname = 'readers') THEN
+		FOREACH t IN ARRAY '{resource,resource_history}'::text[]
+		LOOP
+			EXECUTE format('CREATE POLICY readers ON ehr_store.%I FOR SELECT
+				USING (ehr.may_read_row(key, subject, more_subjects, type, labels, author))', t);
+		END LOOP;
+	END IF;
+
+	-- whatever compiled_rights() reads tells every session when it changes
+	FOREACH t IN ARRAY '{consent,access_rule,purpose_of_use,person,person_link}'::text[]
+	LOOP
+		IF to_regclass('ehr_store.' || t) IS NOT NULL
+			AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('ehr_store.' || t) AND tgname = 'consent_changed') THEN
+			EXECUTE format('CREATE TRIGGER consent_changed AFTER %s OR DELETE OR TRUNCATE ON ehr_store.%I
+				FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.consent_changed_trigger()',
+				CASE t WHEN 'person' THEN 'UPDATE' ELSE 'INSERT OR UPDATE' END, t);
+		END IF;
+	END LOOP;
+
+	GRANT EXECUTE ON FUNCTION ehr.add_session_key(text, jsonb, tstzrange), ehr.end_session_key(text, timestamptz), ehr.end_sessions(text)
+		TO ehr_admin;
+	GRANT EXECUTE ON FUNCTION ehr.grant_consent(uuid, text, text, text, timestamptz, jsonb),
+		ehr.deny_consent(uuid, text, text, text, timestamptz, jsonb), ehr.withdraw_consent(uuid), ehr.consents(uuid)
+		TO ehr_app, ehr_query, ehr_admin;
+	GRANT EXECUTE ON FUNCTION ehr.explain_access(text, text) TO ehr_app, ehr_query;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.create_consent() IS 'tables, policies and triggers of room consent';
+
+REVOKE EXECUTE ON FUNCTION ehr.grant_consent(uuid, text, text, text, timestamptz, jsonb),
+	ehr.deny_consent(uuid, text, text, text, timestamptz, jsonb), ehr.withdraw_consent(uuid), ehr.consents(uuid),
+	ehr.explain_access(text, text), ehr.may_write(bigint, int2, text) FROM PUBLIC;

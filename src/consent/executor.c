@@ -1,0 +1,564 @@
+/*
+ * executor.c
+ *		Watching statements: the audit intent before a protected row is read,
+ *		fresh consent at every start and every FETCH, and the refusal of what
+ *		would outlive a session or tell of hidden rows.
+ *
+ * A relation is protected when it lies in schema ehr_store and has row
+ * security.  A statement that reads one, directly or in a function that it
+ * calls, is guarded: before each further run the session must be the same and
+ * must have lost nothing since the statement began, else it yields no more
+ * rows.  That is what makes an open cursor of a withdrawn reader end.
+ *
+ * Calls in system mode (bookkeeping as the owner of the store) are not reads
+ * for a caller and pass unseen.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "parser/parsetree.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "audit/audit.h"
+#include "compat.h"
+#include "consent/access.h"
+#include "consent/session.h"
+#include "store/as_owner.h"
+
+/* What a statement that reads protected relations must still fulfil at its next run. */
+typedef struct Guard
+{
+	dlist_node	node;
+	QueryDesc  *query;
+	MemoryContextCallback callback;
+	uint64		intent;
+	bool		privileged;		/* row security does not bind its role: only logged */
+	const char *keeper;			/* what keeps its rows beyond the session, or NULL */
+	char		sid[17];		/* empty: nobody */
+	uint64		losses;
+} Guard;
+
+/* The statements that are being run now, the innermost first. */
+typedef struct Frame
+{
+	struct Frame *outer;
+	QueryDesc  *query;			/* NULL for a utility statement */
+	bool		explain;
+	const char *keeper;			/* what would keep its rows beyond the session, or NULL */
+} Frame;
+
+static const char elsewhere[] = "A table outside of the store";
+
+static dlist_head guards = DLIST_STATIC_INIT(guards);
+static Frame *frames = NULL;
+static uint64 statement_intent = 0; /* of the top-level statement that runs now */
+static char statement_sid[17];
+
+static ExecutorStart_hook_type prev_start = NULL;
+static ExecutorRun_hook_type prev_run = NULL;
+static ExecutorFinish_hook_type prev_finish = NULL;
+static ExecutorEnd_hook_type prev_end = NULL;
+static ProcessUtility_hook_type prev_utility = NULL;
+
+/* ---- protected relations ---- */
+
+typedef struct RelationEntry
+{
+	Oid			relid;
+	bool		protected;
+} RelationEntry;
+
+static HTAB *relations = NULL;
+
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	RelationEntry *entry;
+
+	if (relations == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		hash_search(relations, &relid, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&scan, relations);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		hash_search(relations, &entry->relid, HASH_REMOVE, NULL);
+}
+
+static bool
+look_up_protected(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	result = form->relrowsecurity && form->relnamespace == get_namespace_oid("ehr_store", true);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+static bool
+is_protected(Oid relid)
+{
+	RelationEntry *entry;
+	bool		found;
+	bool		answer;
+
+	if (relations == NULL)
+	{
+		HASHCTL		info = {.keysize = sizeof(Oid),.entrysize = sizeof(RelationEntry)};
+
+		relations = hash_create("ehr protected relations", 256, &info, HASH_ELEM | HASH_BLOBS);
+		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	}
+	entry = hash_search(relations, &relid, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->protected;
+	/* the look-up may take invalidations in, so the entry is made after it */
+	answer = look_up_protected(relid);
+	entry = hash_search(relations, &relid, HASH_ENTER, &found);
+	entry->protected = answer;
+	return answer;
+}
+
+/* What a plan does with protected relations. */
+typedef struct PlanReads
+{
+	bool		reads;			/* rows of one are looked at */
+	bool		bypassed;		/* by a role that row security does not bind */
+	bool		writes_elsewhere;	/* and a table outside of the store is written */
+	StringInfoData names;
+} PlanReads;
+
+static void
+inspect_plan(const PlannedStmt *plan, PlanReads *out)
+{
+	ListCell   *lc;
+
+	memset(out, 0, sizeof(*out));
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Oid			checked_as;
+
+		if (rte->rtekind != RTE_RELATION || !ehr_rte_selects(plan, rte, &checked_as) ||
+			!is_protected(rte->relid))
+			continue;
+		if (!out->reads)
+			initStringInfo(&out->names);
+		else
+			appendStringInfoString(&out->names, ", ");
+		appendStringInfoString(&out->names, get_rel_name(rte->relid));
+		out->reads = true;
+		if (has_bypassrls_privilege(OidIsValid(checked_as) ? checked_as : GetUserId()))
+			out->bypassed = true;
+	}
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
+
+		if (!is_protected(rte->relid))
+			out->writes_elsewhere = plan->commandType != CMD_DELETE;
+	}
+}
+
+/* ---- guards ---- */
+
+static void
+drop_guard(void *arg)
+{
+	dlist_delete(&((Guard *) arg)->node);
+}
+
+static Guard *
+find_guard(const QueryDesc *query)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &guards)
+	{
+		Guard	   *g = dlist_container(Guard, node, iter.cur);
+
+		if (g->query == query)
+			return g;
+	}
+	return NULL;
+}
+
+/* The guard lives in the statement's own memory and goes with it, on errors too. */
+static Guard *
+make_guard(QueryDesc *query, const Principal *p)
+{
+	MemoryContext context = query->estate->es_query_cxt;
+	Guard	   *g = MemoryContextAllocZero(context, sizeof(Guard));
+
+	g->query = query;
+	g->losses = access_losses();
+	g->privileged = p == NULL;
+	if (p != NULL)
+		strlcpy(g->sid, p->sid, sizeof(g->sid));
+	g->callback.func = drop_guard;
+	g->callback.arg = g;
+	dlist_push_head(&guards, &g->node);
+	MemoryContextRegisterResetCallback(context, &g->callback);
+	return g;
+}
+
+static bool
+guard_holds(const Guard *g)
+{
+	const Principal *p;
+
+	if (g->privileged)
+		return true;
+	p = access_refresh();
+	return p != NULL && strcmp(p->sid, g->sid) == 0 && access_losses() == g->losses;
+}
+
+/* ---- before a read ---- */
+
+static uint64
+write_intent(const Principal *p, bool bypassed, uint64 query_id, const char *names)
+{
+	AuditIntent intent = {"read"};
+
+	if (p != NULL)
+	{
+		intent.sub = p->sub;
+		intent.org = p->org;
+		intent.purpose = p->purpose;
+		intent.sid = p->sid;
+	}
+	intent.kind = bypassed ? "read unbound" : "read";
+	intent.query_id = query_id;
+	intent.relations = names;
+	return audit_intent(&intent);
+}
+
+static void
+refuse_copy(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("health records cannot be kept beyond the session"),
+			 errdetail("%s would hold rows that a withdrawn consent no longer allows to read.", what),
+			 errhint("Read the rows where they are needed, or export them with the functions made for it.")));
+}
+
+static void
+refuse_explain(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("EXPLAIN is not allowed on health records"),
+			 errdetail("Its estimates and counts tell of rows that are hidden."),
+			 errhint("Explain the statement as a role with BYPASSRLS, on a copy without personal data if possible.")));
+}
+
+/*
+ * before_read is called before a statement that reads protected relations
+ * starts.  Returns false when it can show nothing, so that there is nothing to
+ * log or guard.
+ */
+static bool
+before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal **principal)
+{
+	const Principal *p;
+
+	if (!plan->bypassed)
+	{
+		if (frames != NULL && frames->explain)
+			refuse_explain();
+		if (plan->writes_elsewhere)
+			refuse_copy(elsewhere);
+		for (Frame *f = frames; f != NULL; f = f->outer)
+			if (f->keeper != NULL)
+				refuse_copy(f->keeper);
+	}
+	else if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return false;
+
+	p = access_refresh();
+	*principal = plan->bypassed ? NULL : p;
+	if (p == NULL && !plan->bypassed)
+		return false;
+	if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
+	{
+		statement_intent = write_intent(p, plan->bypassed, query->plannedstmt->queryId, plan->names.data);
+		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
+	}
+	return true;
+}
+
+/* The statements around a guarded one hand on what it shows, so they are guarded too. */
+static void
+guard_outer_statements(const Principal *p)
+{
+	for (Frame *f = frames; f != NULL; f = f->outer)
+		if (f->query != NULL && find_guard(f->query) == NULL)
+			make_guard(f->query, p)->intent = statement_intent;
+}
+
+/* ---- hooks ---- */
+
+static inline bool
+at_top(void)
+{
+	return frames == NULL;
+}
+
+/* A new statement of the client begins, or one has ended. */
+static void
+statement_boundary(void)
+{
+	statement_intent = 0;
+	access_intent = 0;
+	audit_set_current(0);
+	audit_flush();
+}
+
+static void
+watch_start(QueryDesc *query, int eflags)
+{
+	PlanReads	plan = {0};
+	const Principal *principal = NULL;
+	bool		shows = false;
+
+	/* a parallel worker runs a part of a statement that its leader has announced */
+	bool		watched = !ehr_in_system_call() && !audit_is_writer() &&
+		!(IsParallelWorker() && at_top());
+
+	if (at_top() && !IsParallelWorker() && statement_intent != 0)
+		statement_boundary();
+	if (watched)
+	{
+		access_recheck();
+		inspect_plan(query->plannedstmt, &plan);
+		if (plan.reads)
+			shows = before_read(query, eflags, &plan, &principal);
+		else if (query->plannedstmt->parallelModeNeeded && session_attached())
+			(void) access_refresh();	/* cannot be done once parallel mode is on */
+	}
+
+	if (prev_start)
+		prev_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+
+	if (shows)
+	{
+		make_guard(query, principal)->intent = statement_intent;
+		if (principal != NULL)
+			guard_outer_statements(principal);
+	}
+	/* the rows of a cursor WITH HOLD are fetched at COMMIT, outside of its DECLARE */
+	if (watched && frames != NULL && frames->keeper != NULL && session_attached())
+	{
+		Guard	   *g = find_guard(query);
+
+		if (g == NULL)
+		{
+			g = make_guard(query, NULL);
+			g->intent = 0;
+		}
+		g->keeper = frames->keeper;
+	}
+}
+
+/* Ends a run at once: the receiver is started and shut down, no row in between. */
+static void
+send_nothing(QueryDesc *query)
+{
+	query->estate->es_processed = 0;
+	if (query->operation == CMD_SELECT || query->plannedstmt->hasReturning)
+	{
+		query->dest->rStartup(query->dest, query->operation, query->tupDesc);
+		query->dest->rShutdown(query->dest);
+	}
+}
+
+static void
+watch_run(EHR_EXECUTOR_RUN_ARGS)
+{
+	Guard	   *g = dlist_is_empty(&guards) ? NULL : find_guard(query);
+	Frame		frame = {frames, query};
+	uint64		outer_intent = access_intent;
+
+	if (g != NULL && !guard_holds(g))
+	{
+		send_nothing(query);
+		return;
+	}
+	if (g != NULL)
+	{
+		frame.keeper = g->keeper;
+		access_intent = g->intent;
+		audit_set_current(g->intent);
+	}
+	else if (query->plannedstmt->resultRelations != NIL && session_attached() && !ehr_in_system_call())
+	{
+		PlanReads	plan;
+
+		/* a function in it may read; what it returns must not go into a table elsewhere */
+		inspect_plan(query->plannedstmt, &plan);
+		if (plan.writes_elsewhere && !has_bypassrls_privilege(GetUserId()))
+			frame.keeper = elsewhere;
+	}
+	frames = &frame;
+	PG_TRY();
+	{
+		if (prev_run)
+			prev_run(EHR_EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(EHR_EXECUTOR_RUN_PASS);
+	}
+	PG_FINALLY();
+	{
+		frames = frame.outer;
+		access_intent = outer_intent;
+		audit_set_current(outer_intent);
+	}
+	PG_END_TRY();
+}
+
+static void
+watch_finish(QueryDesc *query)
+{
+	Frame		frame = {frames, query};
+
+	frames = &frame;
+	PG_TRY();
+	{
+		if (prev_finish)
+			prev_finish(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_FINALLY();
+	{
+		frames = frame.outer;
+	}
+	PG_END_TRY();
+}
+
+static void
+watch_end(QueryDesc *query)
+{
+	if (prev_end)
+		prev_end(query);
+	else
+		standard_ExecutorEnd(query);
+	if (at_top() && statement_intent != 0 && !IsParallelWorker())
+		statement_boundary();
+}
+
+/* COPY table TO by a role that row security does not bind reads without the executor: so does pg_dump. */
+static void
+watch_copy(const CopyStmt *copy)
+{
+	Oid			relid;
+
+	if (copy->relation == NULL || copy->is_from || ehr_in_system_call())
+		return;
+	relid = RangeVarGetRelid(copy->relation, NoLock, true);
+	if (OidIsValid(relid) && is_protected(relid) && has_bypassrls_privilege(GetUserId()))
+		(void) write_intent(session_attached() ? session_principal() : NULL, true, 0, copy->relation->relname);
+}
+
+/* Does the statement keep what it reads, and in what? */
+static const char *
+keeper_of(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CreateTableAsStmt:
+			return "The new table or materialized view";
+		case T_RefreshMatViewStmt:
+			return "A materialized view";
+		case T_DeclareCursorStmt:
+			return ((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD ? "A cursor WITH HOLD" : NULL;
+		default:
+			return NULL;
+	}
+}
+
+static void
+watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	Frame		frame = {frames, NULL};
+	bool		top = at_top();
+
+	frame.explain = IsA(pstmt->utilityStmt, ExplainStmt);
+	if (!has_bypassrls_privilege(GetUserId()))
+		frame.keeper = keeper_of(pstmt->utilityStmt);
+	if (top && statement_intent != 0)
+		statement_boundary();
+	if (IsA(pstmt->utilityStmt, CopyStmt))
+		watch_copy((CopyStmt *) pstmt->utilityStmt);
+
+	frames = &frame;
+	PG_TRY();
+	{
+		if (prev_utility)
+			prev_utility(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		else
+			standard_ProcessUtility(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		frames = frame.outer;
+	}
+	PG_END_TRY();
+	if (top && statement_intent != 0)
+		statement_boundary();
+}
+
+/* After an error nothing runs any more. */
+static void
+watch_xact(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT)
+	{
+		statement_intent = 0;
+		if (!IsParallelWorker())
+			audit_set_current(0);
+	}
+}
+
+void
+executor_init(void)
+{
+	prev_start = ExecutorStart_hook;
+	ExecutorStart_hook = watch_start;
+	prev_run = ExecutorRun_hook;
+	ExecutorRun_hook = watch_run;
+	prev_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = watch_finish;
+	prev_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = watch_end;
+	prev_utility = ProcessUtility_hook;
+	ProcessUtility_hook = watch_utility;
+	RegisterXactCallback(watch_xact, NULL);
+}
