@@ -23,7 +23,7 @@ const FhirRuleText fhir_rule_texts[FHIR_RULES] = {
 	[FHIR_RULE_NO_OBJECT] = {"no-object", "structure", "a resource must be a JSON object", NULL},
 	[FHIR_RULE_NO_RESOURCE_TYPE] = {"no-resource-type", "required", "resourceType is missing", "Every resource names its type in \"resourceType\"."},
 	[FHIR_RULE_UNKNOWN_RESOURCE_TYPE] = {"unknown-resource-type", "structure", "resourceType is no resource type of FHIR R4", "Names are case-sensitive: \"Patient\"."},
-	[FHIR_RULE_UNKNOWN_ELEMENT] = {"unknown-element", "structure", "%s has no such element", "Look for a misspelt name, or for an element that belongs elsewhere or to another FHIR release than R4."},
+	[FHIR_RULE_UNKNOWN_ELEMENT] = {"unknown-element", "structure", "unknown element of %s", "Look for a misspelt name, or for an element that belongs elsewhere or to another FHIR release than R4."},
 	[FHIR_RULE_DUPLICATE_KEY] = {"duplicate-key", "structure", "the key stands twice in its object", "Elements that repeat are written as one array."},
 	[FHIR_RULE_JSON_TYPE] = {"json-type", "structure", "must be a JSON %s", NULL},
 	[FHIR_RULE_NOT_ARRAY] = {"not-array", "structure", "may repeat and must be a JSON array", "Write [ ] also around a single value."},
@@ -273,36 +273,31 @@ last_part(Part *rest, Part *part)
 	return true;
 }
 
-/* Type and id at the end of .../Type/id or .../Type/id/_history/version; 0: it ends otherwise */
+/*
+ * Type and id at the end of .../Type/id or .../Type/id/_history/version; 0: it
+ * ends otherwise.  *alone: nothing stands before them.
+ */
 static int
 literal_type(Part rest, bool *alone)
 {
 	Part		id,
-				type,
-				further;
+				type;
 	int			number;
 
 	if (!last_part(&rest, &id))
 		return 0;
 	if (!last_part(&rest, &type))
-	{
 		type = rest;
-		rest.len = 0;
-	}
 	if (type.len == 8 && memcmp(type.text, "_history", 8) == 0)
 	{
 		/* the version's number is an id too */
 		if (!fhir_id_valid(id.text, id.len) || !last_part(&rest, &id))
 			return 0;
-		if (!last_part(&rest, &further))
-		{
-			further = rest;
-			rest.len = 0;
-		}
-		type = further;
+		if (!last_part(&rest, &type))
+			type = rest;
 	}
 	number = fhir_resource_number(type.text, type.len);
-	*alone = rest.len == 0;
+	*alone = type.text == rest.text;
 	return fhir_resource_concrete(number) && fhir_id_valid(id.text, id.len) ? number : 0;
 }
 
@@ -433,6 +428,13 @@ check_extension(Check *c, const JsonNode *node, const Step *at)
 		fault(c, FHIR_RULE_EXTENSION_NONE, at, NULL, NULL);
 }
 
+static bool
+only_id(const JsonNode *node)
+{
+	return node->kind == JSON_OBJECT && node->len == 1 &&
+		node->u.children[0].key_len == 2 && memcmp(node->u.children[0].key, "id", 2) == 0;
+}
+
 static void
 check_complex(Check *c, const JsonNode *node, const FhirElement *element, const Step *at)
 {
@@ -455,8 +457,7 @@ check_complex(Check *c, const JsonNode *node, const FhirElement *element, const 
 		check_reference(c, node, element, at);
 	else if (element->codes != 0)
 		check_concept(c, node, element, at);
-	if (node->len == 1 && node->u.children[0].key_len == 2 && memcmp(node->u.children[0].key, "id", 2) == 0 &&
-		(element->flags & FHIR_SIBLING) == 0)
+	if (only_id(node) && (element->flags & FHIR_SIBLING) == 0)
 		fault(c, FHIR_RULE_ONLY_ID, at, NULL, NULL);
 }
 
@@ -541,23 +542,26 @@ check_contained(Check *c, const JsonNode *array, Step *at, const FhirElement *el
 		check_contained_ids(c, array, at);
 }
 
-/* Where a null may stand: in an array of primitives, its twin having something there */
+/*
+ * Whether an item of the array `name` (or `_name`: `sibling`) may be null: the
+ * same place of its twin has something that makes an element (ele-1).
+ */
 static bool
-twin_has(const JsonNode *parent, const char *key, int len, bool to_sibling, uint32_t index)
+null_allowed(const JsonNode *parent, const JsonNode *array, bool sibling, uint32_t index)
 {
 	char		name[260];
 	const JsonNode *twin;
 
-	if (to_sibling)
+	if (sibling)
+		twin = json_child(parent, array->key + 1, array->key_len - 1);
+	else
 	{
 		name[0] = '_';
-		memcpy(name + 1, key, len);
-		twin = json_child(parent, name, len + 1);
+		memcpy(name + 1, array->key, array->key_len);
+		twin = json_child(parent, name, array->key_len + 1);
 	}
-	else
-		twin = json_child(parent, key + 1, len - 1);
 	return twin != NULL && twin->kind == JSON_ARRAY && index < twin->len &&
-		twin->u.children[index].kind != JSON_NULL;
+		twin->u.children[index].kind != JSON_NULL && !only_id(&twin->u.children[index]);
 }
 
 static void
@@ -583,7 +587,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 		at->index = (int) i;
 		if (item->kind != JSON_NULL)
 			check_value(c, item, element, at);
-		else if (!(primitive || sibling) || !twin_has(parent, array->key, array->key_len, primitive, i))
+		else if (!(primitive || sibling) || !null_allowed(parent, array, sibling, i))
 			fault(c, FHIR_RULE_NULL, at, NULL, NULL);
 	}
 	at->index = -1;
@@ -600,8 +604,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 static void
 check_sibling_alone(Check *c, const JsonNode *parent, const JsonNode *node, const Step *at)
 {
-	if (node->kind == JSON_OBJECT && node->len == 1 && node->u.children[0].key_len == 2 &&
-		json_child(parent, node->key + 1, node->key_len - 1) == NULL)
+	if (only_id(node) && json_child(parent, node->key + 1, node->key_len - 1) == NULL)
 		fault(c, FHIR_RULE_ONLY_ID, at, NULL, NULL);
 }
 
