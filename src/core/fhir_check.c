@@ -231,15 +231,15 @@ check_primitive(Check *c, const JsonNode *node, const FhirElement *element, cons
 	};
 	FhirPrimitive type = (FhirPrimitive) element->type;
 	FhirJsonKind due = fhir_primitive_json_kind(type);
-	bool		fits = due == FHIR_JSON_STRING ? node->kind == JSON_STRING :
-		due == FHIR_JSON_NUMBER ? node->kind == JSON_NUMBER :
-		node->kind == JSON_TRUE || node->kind == JSON_FALSE;
+	bool		fits = due == FHIR_JSON_STRING ? node->kind == NODE_STRING :
+		due == FHIR_JSON_NUMBER ? node->kind == NODE_NUMBER :
+		node->kind == NODE_TRUE || node->kind == NODE_FALSE;
 
 	if (!fits)
 		fault(c, FHIR_RULE_JSON_TYPE, at, names[due], NULL);
 	else if (due == FHIR_JSON_BOOLEAN)
 		return;
-	else if (node->kind == JSON_STRING && node->len == 0)
+	else if (node->kind == NODE_STRING && node->len == 0)
 		fault(c, FHIR_RULE_EMPTY_STRING, at, NULL, NULL);
 	else if (type == FHIR_XHTML)
 		check_xhtml(c, node, at);
@@ -359,14 +359,14 @@ check_reference(Check *c, const JsonNode *node, const FhirElement *element, cons
 	const JsonNode *type = json_child(node, "type", 4);
 	int			number = 0;
 
-	if (reference != NULL && reference->kind == JSON_STRING && reference->len > 0)
+	if (reference != NULL && reference->kind == NODE_STRING && reference->len > 0)
 	{
 		if (!judge_reference(reference->u.text, reference->len, &number))
 			fault_below(c, FHIR_RULE_REFERENCE_FORM, at, "reference", 9, NULL);
 		else if (number > 0 && !fhir_target_allowed(element->targets, number))
 			fault_below(c, FHIR_RULE_REFERENCE_TARGET, at, "reference", 9, NULL);
 	}
-	if (type != NULL && type->kind == JSON_STRING)
+	if (type != NULL && type->kind == NODE_STRING)
 	{
 		number = fhir_resource_number(type->u.text, type->len);
 		/* an absolute URL names a type of somebody else's */
@@ -383,7 +383,7 @@ coding_in_set(const JsonNode *coding, const FhirCodeSet *set)
 	const JsonNode *system = json_child(coding, "system", 6);
 	const JsonNode *code = json_child(coding, "code", 4);
 
-	if (system == NULL || code == NULL || system->kind != JSON_STRING || code->kind != JSON_STRING)
+	if (system == NULL || code == NULL || system->kind != NODE_STRING || code->kind != NODE_STRING)
 		return false;
 	if (set->kind == FHIR_SET_UCUM)
 		return system->len == strlen(UCUM) && memcmp(system->u.text, UCUM, system->len) == 0;
@@ -398,7 +398,7 @@ check_concept(Check *c, const JsonNode *node, const FhirElement *element, const 
 
 	if (codings == NULL && json_child(node, "text", 4) == NULL)
 		return;
-	for (uint32_t i = 0; codings != NULL && codings->kind == JSON_ARRAY && i < codings->len; i++)
+	for (uint32_t i = 0; codings != NULL && codings->kind == NODE_ARRAY && i < codings->len; i++)
 	{
 		if (coding_in_set(&codings->u.children[i], &fhir_code_sets[element->codes]))
 			return;
@@ -431,7 +431,7 @@ check_extension(Check *c, const JsonNode *node, const Step *at)
 static bool
 only_id(const JsonNode *node)
 {
-	return node->kind == JSON_OBJECT && node->len == 1 &&
+	return node->kind == NODE_OBJECT && node->len == 1 &&
 		node->u.children[0].key_len == 2 && memcmp(node->u.children[0].key, "id", 2) == 0;
 }
 
@@ -440,7 +440,7 @@ check_complex(Check *c, const JsonNode *node, const FhirElement *element, const 
 {
 	int			type = element->type;
 
-	if (node->kind != JSON_OBJECT)
+	if (node->kind != NODE_OBJECT)
 	{
 		fault(c, FHIR_RULE_JSON_TYPE, at, "object", NULL);
 		return;
@@ -502,7 +502,7 @@ check_contained_ids(Check *c, const JsonNode *array, Step *at)
 			at->index = (int) i;
 			fault(c, FHIR_RULE_CONTAINED_ID, at, NULL, NULL);
 		}
-		else if (id->kind == JSON_STRING)
+		else if (id->kind == NODE_STRING)
 		{
 			ids[count].key = id->u.text;
 			ids[count].key_len = id->len;
@@ -560,8 +560,8 @@ null_allowed(const JsonNode *parent, const JsonNode *array, bool sibling, uint32
 		memcpy(name + 1, array->key, array->key_len);
 		twin = json_child(parent, name, array->key_len + 1);
 	}
-	return twin != NULL && twin->kind == JSON_ARRAY && index < twin->len &&
-		twin->u.children[index].kind != JSON_NULL && !only_id(&twin->u.children[index]);
+	return twin != NULL && twin->kind == NODE_ARRAY && index < twin->len &&
+		twin->u.children[index].kind != NODE_NULL && !only_id(&twin->u.children[index]);
 }
 
 static void
@@ -585,7 +585,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 		const JsonNode *item = &array->u.children[i];
 
 		at->index = (int) i;
-		if (item->kind != JSON_NULL)
+		if (item->kind != NODE_NULL)
 			check_value(c, item, element, at);
 		else if (!(primitive || sibling) || !null_allowed(parent, array, sibling, i))
 			fault(c, FHIR_RULE_NULL, at, NULL, NULL);
@@ -595,7 +595,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 	{
 		const JsonNode *twin = json_child(parent, array->key + 1, array->key_len - 1);
 
-		if (twin != NULL && twin->kind == JSON_ARRAY && twin->len != array->len)
+		if (twin != NULL && twin->kind == NODE_ARRAY && twin->len != array->len)
 			fault(c, FHIR_RULE_SIBLING, at, NULL, NULL);
 	}
 }
@@ -617,16 +617,16 @@ check_element(Check *c, const JsonNode *parent, const JsonNode *node, const Fhir
 
 	if (main->flags & FHIR_CHOICE)
 		at.choice = main;
-	if (node->kind == JSON_NULL)
+	if (node->kind == NODE_NULL)
 		fault(c, FHIR_RULE_NULL, &at, NULL, NULL);
 	else if (element->flags & FHIR_ARRAY)
 	{
-		if (node->kind == JSON_ARRAY)
+		if (node->kind == NODE_ARRAY)
 			check_array(c, parent, node, element, &at);
 		else
 			fault(c, FHIR_RULE_NOT_ARRAY, &at, NULL, NULL);
 	}
-	else if (node->kind == JSON_ARRAY)
+	else if (node->kind == NODE_ARRAY)
 		fault(c, FHIR_RULE_ARRAY, &at, NULL, NULL);
 	else
 	{
@@ -761,13 +761,13 @@ check_resource(Check *c, const JsonNode *node, const Step *at)
 
 	if (at == NULL)
 		at = &root;
-	if (node->kind != JSON_OBJECT)
+	if (node->kind != NODE_OBJECT)
 	{
 		fault(c, FHIR_RULE_NO_OBJECT, at, NULL, NULL);
 		return;
 	}
 	type = json_child(node, "resourceType", 12);
-	if (type != NULL && type->kind == JSON_STRING)
+	if (type != NULL && type->kind == NODE_STRING)
 		number = fhir_resource_number(type->u.text, type->len);
 	if (!fhir_resource_concrete(number))
 	{
