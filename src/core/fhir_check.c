@@ -23,7 +23,7 @@ const FhirRuleText fhir_rule_texts[FHIR_RULES] = {
 	[FHIR_RULE_NO_OBJECT] = {"no-object", "structure", "a resource must be a JSON object", NULL},
 	[FHIR_RULE_NO_RESOURCE_TYPE] = {"no-resource-type", "required", "resourceType is missing", "Every resource names its type in \"resourceType\"."},
 	[FHIR_RULE_UNKNOWN_RESOURCE_TYPE] = {"unknown-resource-type", "structure", "resourceType is no resource type of FHIR R4", "Names are case-sensitive: \"Patient\"."},
-	[FHIR_RULE_UNKNOWN_ELEMENT] = {"unknown-element", "structure", "%s has no such element", "Look for a misspelt name, or for an element that belongs elsewhere or to another FHIR release than R4."},
+	[FHIR_RULE_UNKNOWN_ELEMENT] = {"unknown-element", "structure", "unknown element of %s", "Look for a misspelt name, or for an element that belongs elsewhere or to another FHIR release than R4."},
 	[FHIR_RULE_DUPLICATE_KEY] = {"duplicate-key", "structure", "the key stands twice in its object", "Elements that repeat are written as one array."},
 	[FHIR_RULE_JSON_TYPE] = {"json-type", "structure", "must be a JSON %s", NULL},
 	[FHIR_RULE_NOT_ARRAY] = {"not-array", "structure", "may repeat and must be a JSON array", "Write [ ] also around a single value."},
@@ -231,15 +231,15 @@ check_primitive(Check *c, const JsonNode *node, const FhirElement *element, cons
 	};
 	FhirPrimitive type = (FhirPrimitive) element->type;
 	FhirJsonKind due = fhir_primitive_json_kind(type);
-	bool		fits = due == FHIR_JSON_STRING ? node->kind == JSON_STRING :
-		due == FHIR_JSON_NUMBER ? node->kind == JSON_NUMBER :
-		node->kind == JSON_TRUE || node->kind == JSON_FALSE;
+	bool		fits = due == FHIR_JSON_STRING ? node->kind == NODE_STRING :
+		due == FHIR_JSON_NUMBER ? node->kind == NODE_NUMBER :
+		node->kind == NODE_TRUE || node->kind == NODE_FALSE;
 
 	if (!fits)
 		fault(c, FHIR_RULE_JSON_TYPE, at, names[due], NULL);
 	else if (due == FHIR_JSON_BOOLEAN)
 		return;
-	else if (node->kind == JSON_STRING && node->len == 0)
+	else if (node->kind == NODE_STRING && node->len == 0)
 		fault(c, FHIR_RULE_EMPTY_STRING, at, NULL, NULL);
 	else if (type == FHIR_XHTML)
 		check_xhtml(c, node, at);
@@ -273,36 +273,31 @@ last_part(Part *rest, Part *part)
 	return true;
 }
 
-/* Type and id at the end of .../Type/id or .../Type/id/_history/version; 0: it ends otherwise */
+/*
+ * Type and id at the end of .../Type/id or .../Type/id/_history/version; 0: it
+ * ends otherwise.  *alone: nothing stands before them.
+ */
 static int
 literal_type(Part rest, bool *alone)
 {
 	Part		id,
-				type,
-				further;
+				type;
 	int			number;
 
 	if (!last_part(&rest, &id))
 		return 0;
 	if (!last_part(&rest, &type))
-	{
 		type = rest;
-		rest.len = 0;
-	}
 	if (type.len == 8 && memcmp(type.text, "_history", 8) == 0)
 	{
 		/* the version's number is an id too */
 		if (!fhir_id_valid(id.text, id.len) || !last_part(&rest, &id))
 			return 0;
-		if (!last_part(&rest, &further))
-		{
-			further = rest;
-			rest.len = 0;
-		}
-		type = further;
+		if (!last_part(&rest, &type))
+			type = rest;
 	}
 	number = fhir_resource_number(type.text, type.len);
-	*alone = rest.len == 0;
+	*alone = type.text == rest.text;
 	return fhir_resource_concrete(number) && fhir_id_valid(id.text, id.len) ? number : 0;
 }
 
@@ -364,14 +359,14 @@ check_reference(Check *c, const JsonNode *node, const FhirElement *element, cons
 	const JsonNode *type = json_child(node, "type", 4);
 	int			number = 0;
 
-	if (reference != NULL && reference->kind == JSON_STRING && reference->len > 0)
+	if (reference != NULL && reference->kind == NODE_STRING && reference->len > 0)
 	{
 		if (!judge_reference(reference->u.text, reference->len, &number))
 			fault_below(c, FHIR_RULE_REFERENCE_FORM, at, "reference", 9, NULL);
 		else if (number > 0 && !fhir_target_allowed(element->targets, number))
 			fault_below(c, FHIR_RULE_REFERENCE_TARGET, at, "reference", 9, NULL);
 	}
-	if (type != NULL && type->kind == JSON_STRING)
+	if (type != NULL && type->kind == NODE_STRING)
 	{
 		number = fhir_resource_number(type->u.text, type->len);
 		/* an absolute URL names a type of somebody else's */
@@ -388,7 +383,7 @@ coding_in_set(const JsonNode *coding, const FhirCodeSet *set)
 	const JsonNode *system = json_child(coding, "system", 6);
 	const JsonNode *code = json_child(coding, "code", 4);
 
-	if (system == NULL || code == NULL || system->kind != JSON_STRING || code->kind != JSON_STRING)
+	if (system == NULL || code == NULL || system->kind != NODE_STRING || code->kind != NODE_STRING)
 		return false;
 	if (set->kind == FHIR_SET_UCUM)
 		return system->len == strlen(UCUM) && memcmp(system->u.text, UCUM, system->len) == 0;
@@ -403,7 +398,7 @@ check_concept(Check *c, const JsonNode *node, const FhirElement *element, const 
 
 	if (codings == NULL && json_child(node, "text", 4) == NULL)
 		return;
-	for (uint32_t i = 0; codings != NULL && codings->kind == JSON_ARRAY && i < codings->len; i++)
+	for (uint32_t i = 0; codings != NULL && codings->kind == NODE_ARRAY && i < codings->len; i++)
 	{
 		if (coding_in_set(&codings->u.children[i], &fhir_code_sets[element->codes]))
 			return;
@@ -433,12 +428,19 @@ check_extension(Check *c, const JsonNode *node, const Step *at)
 		fault(c, FHIR_RULE_EXTENSION_NONE, at, NULL, NULL);
 }
 
+static bool
+only_id(const JsonNode *node)
+{
+	return node->kind == NODE_OBJECT && node->len == 1 &&
+		node->u.children[0].key_len == 2 && memcmp(node->u.children[0].key, "id", 2) == 0;
+}
+
 static void
 check_complex(Check *c, const JsonNode *node, const FhirElement *element, const Step *at)
 {
 	int			type = element->type;
 
-	if (node->kind != JSON_OBJECT)
+	if (node->kind != NODE_OBJECT)
 	{
 		fault(c, FHIR_RULE_JSON_TYPE, at, "object", NULL);
 		return;
@@ -455,8 +457,7 @@ check_complex(Check *c, const JsonNode *node, const FhirElement *element, const 
 		check_reference(c, node, element, at);
 	else if (element->codes != 0)
 		check_concept(c, node, element, at);
-	if (node->len == 1 && node->u.children[0].key_len == 2 && memcmp(node->u.children[0].key, "id", 2) == 0 &&
-		(element->flags & FHIR_SIBLING) == 0)
+	if (only_id(node) && (element->flags & FHIR_SIBLING) == 0)
 		fault(c, FHIR_RULE_ONLY_ID, at, NULL, NULL);
 }
 
@@ -501,7 +502,7 @@ check_contained_ids(Check *c, const JsonNode *array, Step *at)
 			at->index = (int) i;
 			fault(c, FHIR_RULE_CONTAINED_ID, at, NULL, NULL);
 		}
-		else if (id->kind == JSON_STRING)
+		else if (id->kind == NODE_STRING)
 		{
 			ids[count].key = id->u.text;
 			ids[count].key_len = id->len;
@@ -541,23 +542,26 @@ check_contained(Check *c, const JsonNode *array, Step *at, const FhirElement *el
 		check_contained_ids(c, array, at);
 }
 
-/* Where a null may stand: in an array of primitives, its twin having something there */
+/*
+ * Whether an item of the array `name` (or `_name`: `sibling`) may be null: the
+ * same place of its twin has something that makes an element (ele-1).
+ */
 static bool
-twin_has(const JsonNode *parent, const char *key, int len, bool to_sibling, uint32_t index)
+null_allowed(const JsonNode *parent, const JsonNode *array, bool sibling, uint32_t index)
 {
 	char		name[260];
 	const JsonNode *twin;
 
-	if (to_sibling)
+	if (sibling)
+		twin = json_child(parent, array->key + 1, array->key_len - 1);
+	else
 	{
 		name[0] = '_';
-		memcpy(name + 1, key, len);
-		twin = json_child(parent, name, len + 1);
+		memcpy(name + 1, array->key, array->key_len);
+		twin = json_child(parent, name, array->key_len + 1);
 	}
-	else
-		twin = json_child(parent, key + 1, len - 1);
-	return twin != NULL && twin->kind == JSON_ARRAY && index < twin->len &&
-		twin->u.children[index].kind != JSON_NULL;
+	return twin != NULL && twin->kind == NODE_ARRAY && index < twin->len &&
+		twin->u.children[index].kind != NODE_NULL && !only_id(&twin->u.children[index]);
 }
 
 static void
@@ -581,9 +585,9 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 		const JsonNode *item = &array->u.children[i];
 
 		at->index = (int) i;
-		if (item->kind != JSON_NULL)
+		if (item->kind != NODE_NULL)
 			check_value(c, item, element, at);
-		else if (!(primitive || sibling) || !twin_has(parent, array->key, array->key_len, primitive, i))
+		else if (!(primitive || sibling) || !null_allowed(parent, array, sibling, i))
 			fault(c, FHIR_RULE_NULL, at, NULL, NULL);
 	}
 	at->index = -1;
@@ -591,7 +595,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 	{
 		const JsonNode *twin = json_child(parent, array->key + 1, array->key_len - 1);
 
-		if (twin != NULL && twin->kind == JSON_ARRAY && twin->len != array->len)
+		if (twin != NULL && twin->kind == NODE_ARRAY && twin->len != array->len)
 			fault(c, FHIR_RULE_SIBLING, at, NULL, NULL);
 	}
 }
@@ -600,8 +604,7 @@ check_array(Check *c, const JsonNode *parent, const JsonNode *array, const FhirE
 static void
 check_sibling_alone(Check *c, const JsonNode *parent, const JsonNode *node, const Step *at)
 {
-	if (node->kind == JSON_OBJECT && node->len == 1 && node->u.children[0].key_len == 2 &&
-		json_child(parent, node->key + 1, node->key_len - 1) == NULL)
+	if (only_id(node) && json_child(parent, node->key + 1, node->key_len - 1) == NULL)
 		fault(c, FHIR_RULE_ONLY_ID, at, NULL, NULL);
 }
 
@@ -614,16 +617,16 @@ check_element(Check *c, const JsonNode *parent, const JsonNode *node, const Fhir
 
 	if (main->flags & FHIR_CHOICE)
 		at.choice = main;
-	if (node->kind == JSON_NULL)
+	if (node->kind == NODE_NULL)
 		fault(c, FHIR_RULE_NULL, &at, NULL, NULL);
 	else if (element->flags & FHIR_ARRAY)
 	{
-		if (node->kind == JSON_ARRAY)
+		if (node->kind == NODE_ARRAY)
 			check_array(c, parent, node, element, &at);
 		else
 			fault(c, FHIR_RULE_NOT_ARRAY, &at, NULL, NULL);
 	}
-	else if (node->kind == JSON_ARRAY)
+	else if (node->kind == NODE_ARRAY)
 		fault(c, FHIR_RULE_ARRAY, &at, NULL, NULL);
 	else
 	{
@@ -758,13 +761,13 @@ check_resource(Check *c, const JsonNode *node, const Step *at)
 
 	if (at == NULL)
 		at = &root;
-	if (node->kind != JSON_OBJECT)
+	if (node->kind != NODE_OBJECT)
 	{
 		fault(c, FHIR_RULE_NO_OBJECT, at, NULL, NULL);
 		return;
 	}
 	type = json_child(node, "resourceType", 12);
-	if (type != NULL && type->kind == JSON_STRING)
+	if (type != NULL && type->kind == NODE_STRING)
 		number = fhir_resource_number(type->u.text, type->len);
 	if (!fhir_resource_concrete(number))
 	{

@@ -17,7 +17,7 @@
 #define FHIR_DEPTH_MAX	64
 
 /* Longest path that is written out; longer ones end in "..." */
-#define FHIR_PATH_MAX	1024
+#define FHIR_PATH_MAX	768
 
 typedef enum FhirRule
 {

@@ -222,10 +222,10 @@ valid_decimal(const char *text, size_t len)
 			(void) scan_char(&s, '+');
 		if (s.at == s.end || !is_digit(*s.at))
 			return false;
-		for (; s.at < s.end && is_digit(*s.at) && exponent <= FHIR_EXPONENT_MAX; s.at++)
+		for (; s.at < s.end && is_digit(*s.at) && exponent <= FHIR_NUMBER_MAX; s.at++)
 			exponent = exponent * 10 + (*s.at - '0');
 	}
-	return s.at == s.end && exponent <= FHIR_EXPONENT_MAX;
+	return s.at == s.end && len + exponent <= FHIR_NUMBER_MAX;
 }
 
 static bool
@@ -431,7 +431,7 @@ static const Primitive primitives[] = {
 	[FHIR_CODE] = {FHIR_JSON_STRING, valid_code, "Write a code without space at its ends and without two spaces together."},
 	[FHIR_DATE] = {FHIR_JSON_STRING, valid_date, "Write YYYY, YYYY-MM or YYYY-MM-DD, a day that the calendar has."},
 	[FHIR_DATETIME] = {FHIR_JSON_STRING, valid_datetime, "Write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm."},
-	[FHIR_DECIMAL] = {FHIR_JSON_NUMBER, valid_decimal, "Write a number without quotes, of at most 128 characters."},
+	[FHIR_DECIMAL] = {FHIR_JSON_NUMBER, valid_decimal, "Write a number without quotes, of at most 1000 digits."},
 	[FHIR_ID] = {FHIR_JSON_STRING, fhir_id_valid, "Write 1 to 64 letters, digits, - and ."},
 	[FHIR_INSTANT] = {FHIR_JSON_STRING, valid_instant, "Write YYYY-MM-DDThh:mm:ss with Z or +hh:mm."},
 	[FHIR_INTEGER] = {FHIR_JSON_NUMBER, valid_integer, "Write a whole number of 32 bits without quotes."},

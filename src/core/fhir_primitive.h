@@ -38,9 +38,11 @@ typedef enum FhirPrimitive
 /* The longest string and markdown: "SHALL NOT exceed 1MB (1024*1024 characters)" */
 #define FHIR_STRING_MAX		(1024 * 1024)
 
-/* The longest number, and the largest exponent: a limit of ours, FHIR has none */
-#define FHIR_NUMBER_MAX		128
-#define FHIR_EXPONENT_MAX	400
+/*
+ * The longest number, its length and exponent added up (a limit of ours, FHIR
+ * has none): what is accepted with an exponent is so too when it is printed without.
+ */
+#define FHIR_NUMBER_MAX		1000
 
 typedef enum FhirJsonKind
 {

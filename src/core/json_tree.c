@@ -173,7 +173,7 @@ json_child(const JsonNode *object, const char *key, size_t len)
 	size_t		low = 0,
 				high;
 
-	if (object->kind != JSON_OBJECT)
+	if (object->kind != NODE_OBJECT)
 		return NULL;
 	high = object->len;
 	while (low < high)
@@ -468,7 +468,7 @@ number(Parser *p, JsonNode *node)
 	/* 01, 1x: what follows a number is a separator */
 	if (p->at < p->end && ((*p->at >= '0' && *p->at <= '9') || *p->at == '.' || *p->at == '-' || *p->at == '+'))
 		return fail(p, JSON_BAD_NUMBER);
-	node->kind = JSON_NUMBER;
+	node->kind = NODE_NUMBER;
 	node->u.text = start;
 	node->len = (uint32_t) (p->at - start);
 	return CORE_OK;
@@ -495,21 +495,21 @@ value(Parser *p, JsonNode *node, bool *opened)
 	{
 		case '"':
 			p->at++;
-			node->kind = JSON_STRING;
+			node->kind = NODE_STRING;
 			return string(p, &node->u.text, &node->len);
 		case '{':
 		case '[':
 			if (p->depth >= JSON_DEPTH_MAX)
 				return fail(p, JSON_DEEP);
-			node->kind = *p->at++ == '{' ? JSON_OBJECT : JSON_ARRAY;
+			node->kind = *p->at++ == '{' ? NODE_OBJECT : NODE_ARRAY;
 			*opened = true;
 			return CORE_OK;
 		case 't':
-			return word(p, node, "true", 4, JSON_TRUE);
+			return word(p, node, "true", 4, NODE_TRUE);
 		case 'f':
-			return word(p, node, "false", 5, JSON_FALSE);
+			return word(p, node, "false", 5, NODE_FALSE);
 		case 'n':
-			return word(p, node, "null", 4, JSON_NULL);
+			return word(p, node, "null", 4, NODE_NULL);
 		case '-':
 		case '0': case '1': case '2': case '3': case '4':
 		case '5': case '6': case '7': case '8': case '9':
@@ -583,7 +583,7 @@ member(Parser *p)
 	if (status == CORE_OK && opened)
 	{
 		p->open[p->depth].first = p->tree->pending_count;
-		p->open[p->depth].object = node->kind == JSON_OBJECT;
+		p->open[p->depth].object = node->kind == NODE_OBJECT;
 		p->depth++;
 	}
 	return status;

@@ -20,13 +20,13 @@
 
 typedef enum JsonKind
 {
-	JSON_NULL,
-	JSON_FALSE,
-	JSON_TRUE,
-	JSON_NUMBER,				/* text: as written */
-	JSON_STRING,				/* text: UTF-8, escapes decoded */
-	JSON_ARRAY,
-	JSON_OBJECT
+	NODE_NULL,
+	NODE_FALSE,
+	NODE_TRUE,
+	NODE_NUMBER,				/* text: as written */
+	NODE_STRING,				/* text: UTF-8, escapes decoded */
+	NODE_ARRAY,
+	NODE_OBJECT
 } JsonKind;
 
 typedef struct JsonNode
@@ -34,8 +34,8 @@ typedef struct JsonNode
 	const char *key;			/* in objects; NULL in arrays and at the root */
 	union
 	{
-		const char *text;		/* JSON_NUMBER, JSON_STRING */
-		const struct JsonNode *children;	/* JSON_ARRAY, JSON_OBJECT */
+		const char *text;		/* NODE_NUMBER, NODE_STRING */
+		const struct JsonNode *children;	/* NODE_ARRAY, NODE_OBJECT */
 	}			u;
 	uint32_t	key_len;
 	uint32_t	len;			/* of the text, or number of children */

@@ -32,7 +32,7 @@ typedef struct Outcome
 static JsonNode
 text_node(const char *key, const char *text)
 {
-	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = JSON_STRING};
+	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = NODE_STRING};
 
 	node.u.text = text;
 	node.len = strlen(text);
@@ -43,7 +43,7 @@ text_node(const char *key, const char *text)
 static JsonNode
 object_node(const char *key, const JsonNode *children, int count)
 {
-	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = JSON_OBJECT, .len = count};
+	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = NODE_OBJECT, .len = count};
 	JsonNode   *copy = palloc(count * sizeof(JsonNode));
 
 	memcpy(copy, children, count * sizeof(JsonNode));
@@ -55,7 +55,7 @@ object_node(const char *key, const JsonNode *children, int count)
 static JsonNode
 array_node(const char *key, const JsonNode *children, int count)
 {
-	JsonNode	node = {.key = key, .key_len = strlen(key), .kind = JSON_ARRAY, .len = count};
+	JsonNode	node = {.key = key, .key_len = strlen(key), .kind = NODE_ARRAY, .len = count};
 	JsonNode   *copy = palloc(count * sizeof(JsonNode));
 
 	memcpy(copy, children, count * sizeof(JsonNode));

@@ -26,6 +26,7 @@ typedef struct FhirSubscript
 {
 	void	   *workspace;
 	SubscriptExecSteps steps;
+	int32		typmod;			/* of the column or variable that is assigned to */
 } FhirSubscript;
 
 /* Runs a step of jsonb's with its own workspace in place. */
@@ -66,14 +67,14 @@ fetch_old(ExprState *state, ExprEvalStep *op, ExprContext *econtext)
 static void
 assign(ExprState *state, ExprEvalStep *op, ExprContext *econtext)
 {
-	int			before = *op->resnull ? 0 : fhir_document_type(DatumGetFhirP(*op->resvalue));
+	int32		typmod = ((FhirSubscript *) op->d.sbsref.state->workspace)->typmod;
 
+	/* without a modifier, a document keeps the type that it had */
+	if (typmod < 0 && !*op->resnull)
+		typmod = fhir_document_type(DatumGetFhirP(*op->resvalue));
 	WITH_JSONB_WORKSPACE(op, mine->steps.sbs_assign(state, op, econtext));
-	if (*op->resnull)
-		return;
-
-	/* a modifier is not at hand here; a document keeps the type that it had */
-	(void) fhir_check(DatumGetFhirP(*op->resvalue), before > 0 ? before : -1, NULL);
+	if (!*op->resnull)
+		(void) fhir_check(DatumGetFhirP(*op->resvalue), typmod, NULL);
 }
 
 static void
@@ -86,6 +87,7 @@ exec_setup(const SubscriptingRef *sbsref, SubscriptingRefState *sbsrefstate, Sub
 	jsonb->exec_setup(sbsref, sbsrefstate, methods);
 	mine->workspace = sbsrefstate->workspace;
 	mine->steps = *methods;
+	mine->typmod = sbsref->reftypmod;	/* for assignments the container's */
 	sbsrefstate->workspace = mine;
 	methods->sbs_check_subscripts = check_subscripts;
 	methods->sbs_fetch = fetch;

@@ -75,7 +75,7 @@ read_number(JsonTree *tree, Numeric number, JsonNode *node)
 		return CORE_NO_MEMORY;
 	memcpy(copy, text, len + 1);
 	pfree(text);
-	node->kind = JSON_NUMBER;
+	node->kind = NODE_NUMBER;
 	node->u.text = copy;
 	node->len = (uint32_t) len;
 	return CORE_OK;
@@ -87,7 +87,7 @@ read_value(JsonTree *tree, const JsonbContainer *container, JEntry entry, const 
 {
 	if (JBE_ISSTRING(entry))
 	{
-		node->kind = JSON_STRING;
+		node->kind = NODE_STRING;
 		node->u.text = base + offset;
 		node->len = getJsonbLength(container, index);
 		return CORE_OK;
@@ -96,7 +96,7 @@ read_value(JsonTree *tree, const JsonbContainer *container, JEntry entry, const 
 		return read_container(tree, (const JsonbContainer *) (base + INTALIGN(offset)), node, depth + 1);
 	if (JBE_ISNUMERIC(entry))
 		return read_number(tree, (Numeric) (base + INTALIGN(offset)), node);
-	node->kind = JBE_ISBOOL_TRUE(entry) ? JSON_TRUE : JBE_ISBOOL_FALSE(entry) ? JSON_FALSE : JSON_NULL;
+	node->kind = JBE_ISBOOL_TRUE(entry) ? NODE_TRUE : JBE_ISBOOL_FALSE(entry) ? NODE_FALSE : NODE_NULL;
 	node->len = 0;
 	return CORE_OK;
 }
@@ -137,7 +137,7 @@ read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, 
 			return status;
 		offset += getJsonbLength(container, index);
 	}
-	node->kind = object ? JSON_OBJECT : JSON_ARRAY;
+	node->kind = object ? NODE_OBJECT : NODE_ARRAY;
 	node->u.children = children;
 	node->len = count;
 	return CORE_OK;
@@ -216,22 +216,22 @@ write_value(StringInfo out, const JsonNode *node, JEntry *entry)
 
 	switch (node->kind)
 	{
-		case JSON_NULL:
+		case NODE_NULL:
 			*entry = JENTRY_ISNULL;
 			return true;
-		case JSON_FALSE:
+		case NODE_FALSE:
 			*entry = JENTRY_ISBOOL_FALSE;
 			return true;
-		case JSON_TRUE:
+		case NODE_TRUE:
 			*entry = JENTRY_ISBOOL_TRUE;
 			return true;
-		case JSON_STRING:
+		case NODE_STRING:
 			if (node->len > JENTRY_OFFLENMASK)
 				return false;
 			appendBinaryStringInfo(out, node->u.text, node->len);
 			*entry = JENTRY_ISSTRING | node->len;
 			return true;
-		case JSON_NUMBER:
+		case NODE_NUMBER:
 			write_padding(out);
 			number = number_to_numeric(node);
 			appendBinaryStringInfo(out, (char *) number, VARSIZE_ANY(number));
@@ -260,7 +260,7 @@ static bool
 write_container(StringInfo out, const JsonNode *node, JEntry *entry)
 {
 	int			start = out->len;
-	bool		object = node->kind == JSON_OBJECT;
+	bool		object = node->kind == NODE_OBJECT;
 	uint32		header = node->len | (object ? JB_FOBJECT : JB_FARRAY);
 	uint32		count = node->len;
 	uint32		total = 0;
@@ -302,7 +302,7 @@ fhir_tree_to_jsonb(const JsonNode *root)
 	StringInfoData out;
 	JEntry		entry;
 
-	Assert(root->kind == JSON_OBJECT);
+	Assert(root->kind == NODE_OBJECT);
 	initStringInfo(&out);
 	appendStringInfoSpaces(&out, VARHDRSZ);
 	if (!write_container(&out, root, &entry))

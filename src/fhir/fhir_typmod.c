@@ -69,8 +69,8 @@ fhir_check_typmod(const Jsonb *doc, int32 typmod, Node *escontext)
 	ehr_ereturn(escontext, false,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("FHIR resource of the wrong type"),
-				 errdetail("A %s was given where only a %s is allowed.",
-						   number == 0 ? "document of unknown type" : fhir_resource_name(number),
+				 errdetail("The resource is of type %s, only %s is allowed.",
+						   number == 0 ? "unknown" : fhir_resource_name(number),
 						   fhir_resource_name(typmod)),
 				 ehr_quiet_context()));
 }
