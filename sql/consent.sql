@@ -201,7 +201,7 @@ BEGIN
 		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
 		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
 			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
-				ELSE c.purpose = purpose_used AND (c.evidence IS NOT NULL OR NOT r.needs_evidence) END)
+				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
 	), up (start, key, merged_into, depth) AS (
 		SELECT p.key, p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key IN (SELECT m.person FROM meant m)
 		UNION ALL
@@ -286,14 +286,16 @@ DECLARE
 	item text;
 	bit_of int;
 	part text[];
+	type_no int2;
 BEGIN
 	labels := 0;
-	FOREACH term IN ARRAY string_to_array(coalesce(scope, ''), ';')
+	-- what says nothing must never mean everything: an empty scope or list is an error
+	FOREACH term IN ARRAY CASE btrim(scope) WHEN '' THEN '{""}' ELSE coalesce(string_to_array(scope, ';'), '{""}') END
 	LOOP
 		term := btrim(term);
 		CONTINUE WHEN term = 'all';
-		name := split_part(term, ':', 1);
-		IF name NOT IN ('type', 'facility', 'document', 'label') OR strpos(term, ':') = 0 THEN
+		name := substring(term FROM '^(type|facility|document|label):.*[^[:space:]]');
+		IF name IS NULL THEN
 			RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent has an unknown term',
 				DETAIL = 'Terms are all, type:, facility:, document: and label:, separated by semicolons.',
 				HINT = 'For example: all; label:HIV   or: type:Observation,DiagnosticReport; facility:79001';
@@ -302,7 +304,12 @@ BEGIN
 		LOOP
 			item := btrim(item);
 			CASE name
-				WHEN 'type' THEN types := types || ehr_internal.type_number(item);
+				WHEN 'type' THEN
+					type_no := ehr_internal.type_number(item);
+					IF type_no IS NULL THEN
+						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names an unknown resource type';
+					END IF;
+					types := types || type_no;
 				WHEN 'facility' THEN
 					IF item !~ '^[!-~]{1,32}$' THEN
 						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no facility code after facility:';
@@ -310,7 +317,7 @@ BEGIN
 					facilities := facilities || item;
 				WHEN 'document' THEN
 					part := regexp_match(item, '^([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})$');
-					IF part IS NULL THEN
+					IF part IS NULL OR ehr_internal.type_number(part[1]) IS NULL THEN
 						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no resource after document:',
 							DETAIL = 'A document is named as Type/id.';
 					END IF;
@@ -342,13 +349,14 @@ DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
 	found_person bigint;
 BEGIN
-	SELECT ehr_internal.person_root(p.key) INTO found_person FROM ehr_store.person p WHERE p.id::uuid = consenting_person.person;
+	-- the decision stays with the identity it was made under, so that an unmerge takes it along
+	SELECT p.key INTO found_person FROM ehr_store.person p WHERE p.id::uuid = consenting_person.person;
 	IF principal ->> 'kind' = 'admin' AND (evidence IS NULL OR evidence IN ('{}', 'null')) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'an administrator needs evidence to record a decision of a citizen',
 			HINT = 'Pass the evidence: form, date, and hash of the signed request.';
 	END IF;
 	IF found_person IS NULL OR (principal ->> 'kind' = 'citizen'
-		AND found_person IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
+		AND ehr_internal.person_root(found_person) IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'only the citizen decides about the own record';
 	END IF;
 	RETURN found_person;
@@ -459,7 +467,7 @@ CREATE FUNCTION ehr_internal.consents(person uuid)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	whose bigint := ehr_internal.consenting_person(person, '{"list": true}');
+	whose bigint := ehr_internal.person_root(ehr_internal.consenting_person(person, '{"list": true}'));
 BEGIN
 	RETURN QUERY
 	SELECT c.id, CASE WHEN c.deny THEN 'deny' ELSE 'permit' END, c.grantee, c.scope, c.purpose, lower(c.valid), upper(c.valid),
@@ -554,6 +562,7 @@ BEGIN
 	COMMENT ON TABLE ehr_store.access_rule IS 'the published default: what each kind of session may do, and by which law';
 	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; consent: what a consent covers; shared: what is about no patient';
 	COMMENT ON COLUMN ehr_store.access_rule.labels IS 'sensitivity labels that the relation itself covers; for consent the consent says it';
+	COMMENT ON COLUMN ehr_store.access_rule.needs_evidence IS 'only consents whose evidence has the sha256 of a written request';
 	COMMENT ON COLUMN ehr_store.access_rule.verified IS 'whether the article was read in the text of the law';
 	INSERT INTO ehr_store.access_rule (kind, relation, operation, needs_evidence, basis, verified) VALUES
 		('citizen', 'own', 'read', false, 'Law 91/2025 (rights of the data subject); Decree 102/2025 Art. 9', false),
