@@ -190,7 +190,7 @@ BEGIN
 
 	RETURN QUERY
 	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, ehr_internal.subjects_of_person(me) AS l (subject)
+	FROM ehr_store.access_rule r, ehr_internal.linked_subjects(me) AS l (subject)
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
 
 	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
@@ -227,20 +227,20 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
 
-CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
+CREATE FUNCTION ehr_internal.linked_subjects(person bigint) RETURNS SETOF bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
 	WITH RECURSIVE down (key, depth) AS (
-		SELECT subjects_of_person.person, 0
+		SELECT linked_subjects.person, 0
 		UNION ALL
 		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
 	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.subjects_of_person(bigint) IS 'source patients of a person and of all that were merged into it';
+COMMENT ON FUNCTION ehr_internal.linked_subjects(bigint) IS 'source patients of a person and of all that were merged into it';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -255,7 +255,7 @@ BEGIN
 		WHERE r.kind = principal ->> 'kind' AND r.operation = 'write' AND r.valid @> clock_timestamp()
 			AND CASE r.relation
 				WHEN 'authored' THEN author = principal ->> 'org'
-				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.subjects_of_person(me) AS s)
+				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.linked_subjects(me) AS s)
 				ELSE false END);
 END
 $$;

@@ -42,6 +42,7 @@ END $$;
 
 SELECT ehr.add_session_key('test', jsonb_build_object('kty', 'oct', 'k', ehr_test.base64url('the shared secret of the tests, 32+')));
 -- an application's login role, and one that may also write queries of its own
+DROP ROLE IF EXISTS regress_ehr_app, regress_ehr_query;
 CREATE ROLE regress_ehr_app LOGIN IN ROLE ehr_app;
 CREATE ROLE regress_ehr_query LOGIN IN ROLE ehr_query;
 -- accepted everywhere but where sessions were set up otherwise
