@@ -393,6 +393,8 @@ BEGIN
 		purpose_used, tstzrange(clock_timestamp(), until), (principal ->> 'kind') || ':' || (principal ->> 'sub'),
 		coalesce(evidence, jsonb_build_object('session', principal ->> 'sid')))
 	RETURNING c.id INTO new_id;
+	PERFORM ehr_internal.audit_note(CASE WHEN deny THEN 'deny' ELSE 'grant' END, 'consent ' || new_id,
+		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
 	RETURN new_id;
 END
 $$;
@@ -442,13 +444,18 @@ AS $$
 DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
 	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
+	whose bigint;
 BEGIN
 	-- an administrator may end grants on request, but opens nothing by ending a denial
 	UPDATE ehr_store.consent c
 	SET status = 'withdrawn', withdrawn = clock_timestamp(), withdrawn_by = (principal ->> 'kind') || ':' || (principal ->> 'sub')
 	WHERE c.id = withdraw_consent.consent AND c.status = 'active'
-		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny));
-	RETURN FOUND;
+		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny))
+	RETURNING c.person INTO whose;
+	IF NOT FOUND THEN RETURN false; END IF;
+	PERFORM ehr_internal.audit_note('withdraw', 'consent ' || consent,
+		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.withdraw_consent(uuid) IS 'implementation of ehr.withdraw_consent';
