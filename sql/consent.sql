@@ -190,7 +190,7 @@ BEGIN
 
 	RETURN QUERY
 	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, ehr_internal.subjects_of_person(me) AS l (subject)
+	FROM ehr_store.access_rule r, ehr_internal.linked_subjects(me) AS l (subject)
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
 
 	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
@@ -201,7 +201,7 @@ BEGIN
 		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
 		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
 			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
-				ELSE c.purpose = purpose_used AND (c.evidence IS NOT NULL OR NOT r.needs_evidence) END)
+				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
 	), up (start, key, merged_into, depth) AS (
 		SELECT p.key, p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key IN (SELECT m.person FROM meant m)
 		UNION ALL
@@ -227,20 +227,20 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
 
-CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
+CREATE FUNCTION ehr_internal.linked_subjects(person bigint) RETURNS SETOF bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
 	WITH RECURSIVE down (key, depth) AS (
-		SELECT subjects_of_person.person, 0
+		SELECT linked_subjects.person, 0
 		UNION ALL
 		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
 	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.subjects_of_person(bigint) IS 'source patients of a person and of all that were merged into it';
+COMMENT ON FUNCTION ehr_internal.linked_subjects(bigint) IS 'source patients of a person and of all that were merged into it';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -255,7 +255,7 @@ BEGIN
 		WHERE r.kind = principal ->> 'kind' AND r.operation = 'write' AND r.valid @> clock_timestamp()
 			AND CASE r.relation
 				WHEN 'authored' THEN author = principal ->> 'org'
-				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.subjects_of_person(me) AS s)
+				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.linked_subjects(me) AS s)
 				ELSE false END);
 END
 $$;
@@ -286,14 +286,16 @@ DECLARE
 	item text;
 	bit_of int;
 	part text[];
+	type_no int2;
 BEGIN
 	labels := 0;
-	FOREACH term IN ARRAY string_to_array(coalesce(scope, ''), ';')
+	-- what says nothing must never mean everything: an empty scope or list is an error
+	FOREACH term IN ARRAY CASE btrim(scope) WHEN '' THEN '{""}' ELSE coalesce(string_to_array(scope, ';'), '{""}') END
 	LOOP
 		term := btrim(term);
 		CONTINUE WHEN term = 'all';
-		name := split_part(term, ':', 1);
-		IF name NOT IN ('type', 'facility', 'document', 'label') OR strpos(term, ':') = 0 THEN
+		name := substring(term FROM '^(type|facility|document|label):.*[^[:space:]]');
+		IF name IS NULL THEN
 			RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent has an unknown term',
 				DETAIL = 'Terms are all, type:, facility:, document: and label:, separated by semicolons.',
 				HINT = 'For example: all; label:HIV   or: type:Observation,DiagnosticReport; facility:79001';
@@ -302,7 +304,12 @@ BEGIN
 		LOOP
 			item := btrim(item);
 			CASE name
-				WHEN 'type' THEN types := types || ehr_internal.type_number(item);
+				WHEN 'type' THEN
+					type_no := ehr_internal.type_number(item);
+					IF type_no IS NULL THEN
+						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names an unknown resource type';
+					END IF;
+					types := types || type_no;
 				WHEN 'facility' THEN
 					IF item !~ '^[!-~]{1,32}$' THEN
 						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no facility code after facility:';
@@ -310,7 +317,7 @@ BEGIN
 					facilities := facilities || item;
 				WHEN 'document' THEN
 					part := regexp_match(item, '^([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})$');
-					IF part IS NULL THEN
+					IF part IS NULL OR ehr_internal.type_number(part[1]) IS NULL THEN
 						RAISE invalid_parameter_value USING MESSAGE = 'the scope of a consent names no resource after document:',
 							DETAIL = 'A document is named as Type/id.';
 					END IF;
@@ -342,13 +349,14 @@ DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
 	found_person bigint;
 BEGIN
-	SELECT ehr_internal.person_root(p.key) INTO found_person FROM ehr_store.person p WHERE p.id::uuid = consenting_person.person;
+	-- the decision stays with the identity it was made under, so that an unmerge takes it along
+	SELECT p.key INTO found_person FROM ehr_store.person p WHERE p.id::uuid = consenting_person.person;
 	IF principal ->> 'kind' = 'admin' AND (evidence IS NULL OR evidence IN ('{}', 'null')) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'an administrator needs evidence to record a decision of a citizen',
 			HINT = 'Pass the evidence: form, date, and hash of the signed request.';
 	END IF;
 	IF found_person IS NULL OR (principal ->> 'kind' = 'citizen'
-		AND found_person IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
+		AND ehr_internal.person_root(found_person) IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'only the citizen decides about the own record';
 	END IF;
 	RETURN found_person;
@@ -385,6 +393,8 @@ BEGIN
 		purpose_used, tstzrange(clock_timestamp(), until), (principal ->> 'kind') || ':' || (principal ->> 'sub'),
 		coalesce(evidence, jsonb_build_object('session', principal ->> 'sid')))
 	RETURNING c.id INTO new_id;
+	PERFORM ehr_internal.audit_note(CASE WHEN deny THEN 'deny' ELSE 'grant' END, 'consent ' || new_id,
+		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
 	RETURN new_id;
 END
 $$;
@@ -434,13 +444,18 @@ AS $$
 DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
 	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
+	whose bigint;
 BEGIN
 	-- an administrator may end grants on request, but opens nothing by ending a denial
 	UPDATE ehr_store.consent c
 	SET status = 'withdrawn', withdrawn = clock_timestamp(), withdrawn_by = (principal ->> 'kind') || ':' || (principal ->> 'sub')
 	WHERE c.id = withdraw_consent.consent AND c.status = 'active'
-		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny));
-	RETURN FOUND;
+		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny))
+	RETURNING c.person INTO whose;
+	IF NOT FOUND THEN RETURN false; END IF;
+	PERFORM ehr_internal.audit_note('withdraw', 'consent ' || consent,
+		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.withdraw_consent(uuid) IS 'implementation of ehr.withdraw_consent';
@@ -459,7 +474,7 @@ CREATE FUNCTION ehr_internal.consents(person uuid)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	whose bigint := ehr_internal.consenting_person(person, '{"list": true}');
+	whose bigint := ehr_internal.person_root(ehr_internal.consenting_person(person, '{"list": true}'));
 BEGIN
 	RETURN QUERY
 	SELECT c.id, CASE WHEN c.deny THEN 'deny' ELSE 'permit' END, c.grantee, c.scope, c.purpose, lower(c.valid), upper(c.valid),
@@ -554,6 +569,7 @@ BEGIN
 	COMMENT ON TABLE ehr_store.access_rule IS 'the published default: what each kind of session may do, and by which law';
 	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; consent: what a consent covers; shared: what is about no patient';
 	COMMENT ON COLUMN ehr_store.access_rule.labels IS 'sensitivity labels that the relation itself covers; for consent the consent says it';
+	COMMENT ON COLUMN ehr_store.access_rule.needs_evidence IS 'only consents whose evidence has the sha256 of a written request';
 	COMMENT ON COLUMN ehr_store.access_rule.verified IS 'whether the article was read in the text of the law';
 	INSERT INTO ehr_store.access_rule (kind, relation, operation, needs_evidence, basis, verified) VALUES
 		('citizen', 'own', 'read', false, 'Law 91/2025 (rights of the data subject); Decree 102/2025 Art. 9', false),

@@ -186,16 +186,9 @@ note_admitted(int64 subject, SubjectEntry *entry)
 {
 	if (access_intent == 0)
 	{
-		const Principal *p = session_principal();
 		AuditIntent intent = {"decide"};
 
-		if (p != NULL)
-		{
-			intent.sub = p->sub;
-			intent.org = p->org;
-			intent.purpose = p->purpose;
-			intent.sid = p->sid;
-		}
+		audit_principal(&intent);
 		access_intent = audit_intent(&intent);
 	}
 	if (entry != NULL)

@@ -239,18 +239,11 @@ guard_holds(const Guard *g)
 /* ---- before a read ---- */
 
 static uint64
-write_intent(const Principal *p, bool bypassed, uint64 query_id, const char *names)
+write_intent(bool bypassed, uint64 query_id, const char *names)
 {
-	AuditIntent intent = {"read"};
+	AuditIntent intent = {bypassed ? "read unbound" : "read"};
 
-	if (p != NULL)
-	{
-		intent.sub = p->sub;
-		intent.org = p->org;
-		intent.purpose = p->purpose;
-		intent.sid = p->sid;
-	}
-	intent.kind = bypassed ? "read unbound" : "read";
+	audit_principal(&intent);
 	intent.query_id = query_id;
 	intent.relations = names;
 	return audit_intent(&intent);
@@ -305,7 +298,7 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 		return false;
 	if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
 	{
-		statement_intent = write_intent(p, plan->bypassed, query->plannedstmt->queryId, plan->names.data);
+		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, plan->names.data);
 		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
 	}
 	return true;
@@ -483,7 +476,7 @@ watch_copy(const CopyStmt *copy)
 		return;
 	relid = RangeVarGetRelid(copy->relation, NoLock, true);
 	if (OidIsValid(relid) && is_protected(relid) && has_bypassrls_privilege(GetUserId()))
-		(void) write_intent(session_attached() ? session_principal() : NULL, true, 0, copy->relation->relname);
+		(void) write_intent(true, 0, copy->relation->relname);
 }
 
 /* Does the statement keep what it reads, and in what? */

@@ -32,6 +32,7 @@
 #include "utils/jsonb.h"
 #include "utils/snapmgr.h"
 
+#include "audit/audit.h"
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/session.h"
@@ -245,6 +246,20 @@ set_session(const SessionKey *key, bool local)
 	PG_END_TRY();
 }
 
+/* Tells the audit log who acts. */
+static void
+fill_audit_principal(AuditIntent *who)
+{
+	const Principal *p = session_principal();
+
+	if (p == NULL)
+		return;
+	who->sub = p->sub;
+	who->org = p->org;
+	who->purpose = p->purpose;
+	who->sid = p->sid;
+}
+
 /* What would outlive the session together with its transaction is refused. */
 static void
 session_xact_callback(XactEvent event, void *arg)
@@ -279,6 +294,7 @@ session_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	RegisterXactCallback(session_xact_callback, NULL);
+	audit_principal = fill_audit_principal;
 }
 
 /* ---- reading the session ---- */
