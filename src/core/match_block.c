@@ -22,7 +22,6 @@ const MatchRule match_rules[MATCH_RULES] = {
 	{"name_year_district", PART_NAME | PART_YEAR | PART_DISTRICT, {PART_COMMUNE, PART_BIRTH, PART_PHONE}},
 	{"name_commune", PART_NAME | PART_COMMUNE, {PART_YEAR, PART_HOUSE, PART_PHONE}},
 	{"birth_commune", PART_BIRTH | PART_COMMUNE, {PART_GIVEN, PART_HOUSE, PART_PHONE}},
-	{"name_birth", PART_NAME | PART_BIRTH, {PART_COMMUNE, PART_DISTRICT, PART_PHONE}},
 };
 
 /* The value of one feature; 0 = missing. */

@@ -17,7 +17,7 @@
 
 #define MATCH_BLOCK_MAX 64
 #define MATCH_WINDOW 12
-#define MATCH_RULES 8
+#define MATCH_RULES 7
 #define MATCH_REFINES 3
 
 typedef struct MatchRule

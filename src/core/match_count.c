@@ -78,6 +78,17 @@ match_set_shares(MatchRow *row, const uint32_t count[MATCH_COUNTS], double rows)
 	row->number_rows = capped(count[COUNT_NUMBER]);
 }
 
+void
+match_set_average_shares(MatchRow *row, const MatchModel *model)
+{
+	row->name_share = (float) model->share[FIELD_NAME][NAME_MARKED];
+	row->parts_share = (float) model->share[FIELD_NAME][NAME_SHORTENED];
+	row->birth_share = (float) model->share[FIELD_BIRTH][match_month_day(row) == 0 || match_month_day(row) == 101 ? BIRTH_SAME_NEW_YEAR : BIRTH_SAME];
+	row->year_share = (float) model->share[FIELD_BIRTH][BIRTH_SAME_YEAR_ONLY];
+	row->phone_rows = (uint16_t) exp2(model->share[FIELD_CONTACT][CONTACT_PHONE]);
+	row->number_rows = (uint16_t) exp2(model->share[FIELD_NUMBER][NUMBER_SAME]);
+}
+
 static void
 sorted_by(const MatchRow *rows, uint32_t n, MatchCountKind kind, KeyRow *keys, KeyRow *spare)
 {
@@ -176,5 +187,30 @@ match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts 
 		cx->free(cx->arg, spare);
 	if (keys != NULL)
 		cx->free(cx->arg, keys);
+	return status;
+}
+
+CoreStatus
+match_count_values(const CoreContext *cx, const MatchRow *rows, uint32_t n, uint32_t least, MatchValueFn fn, void *arg)
+{
+	KeyRow	   *keys = cx->alloc(cx->arg, 2 * ((size_t) n + 1) * sizeof *keys);
+	CoreStatus	status = CORE_OK;
+	size_t		i;
+	size_t		run;
+	int			kind;
+
+	if (keys == NULL)
+		return CORE_NO_MEMORY;
+	for (kind = 0; kind < MATCH_COUNTS && status == CORE_OK; kind++)
+	{
+		sorted_by(rows, n, kind, keys, keys + n);
+		for (i = 0; i < n && status == CORE_OK; i += run)
+		{
+			run = match_run(keys, i, n);
+			if (keys[i].key != 0 && run >= least)
+				status = fn(arg, kind, keys[i].key, (uint32_t) run);
+		}
+	}
+	cx->free(cx->arg, keys);
 	return status;
 }

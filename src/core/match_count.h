@@ -6,6 +6,7 @@
 #define EHR_CORE_MATCH_COUNT_H
 
 #include "core.h"
+#include "match_model.h"
 #include "match_row.h"
 
 /* Sum of squared shares: how often two random rows agree. */
@@ -31,6 +32,16 @@ extern uint64_t match_count_key(const MatchRow *row, MatchCountKind kind);
  * among all rows.
  */
 extern void match_set_shares(MatchRow *row, const uint32_t count[MATCH_COUNTS], double rows);
+
+/* The same when nothing is known of the frequencies: each value counts as average. */
+extern void match_set_average_shares(MatchRow *row, const MatchModel *model);
+
+/* Receives a value of a kind and how many rows have it; anything but CORE_OK stops. */
+typedef CoreStatus (*MatchValueFn) (void *arg, MatchCountKind kind, uint64_t value, uint32_t rows);
+
+/* Gives every value that at least that many rows have. */
+extern CoreStatus match_count_values(const CoreContext *cx, const MatchRow *rows, uint32_t n, uint32_t least,
+									 MatchValueFn fn, void *arg);
 
 /* Counts among the rows themselves and fills all.  Memory: 80 bytes a row while it runs. */
 extern CoreStatus match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts *counts);

@@ -12,8 +12,9 @@
 
 #define SAMPLE_MAX 300000		/* candidate pairs to train on */
 #define RANDOM_PAIRS 300000
+#define TRAIN_ROWS 2000			/* fewer teach nothing: the shipped parameters do */
 
-const MatchOptions match_options_default = {0.9, 0.5, NULL};
+const MatchOptions match_options_default = {0.9, 0.5, NULL, NULL, 0};
 
 /* ---- canonical order ---- */
 
@@ -162,6 +163,7 @@ typedef struct Scoring
 	const CoreContext *cx;
 	const MatchRow *rows;
 	MatchOutcome *out;
+	const MatchOptions *options;
 	double		link_bits;
 	double		review_bits;
 	EdgeList	links;
@@ -212,14 +214,64 @@ score_pair(void *arg, uint32_t a, uint32_t b)
 	return push_edge(s->cx, bits >= s->link_bits ? &s->links : &s->reviews, a, b, bits);
 }
 
+/* Did somebody decide that these are two persons? */
+static bool
+kept_apart(const MatchOptions *o, int64_t a, int64_t b)
+{
+	size_t		from = 0;
+	size_t		to = o->napart;
+	int64_t		lesser = a < b ? a : b;
+	int64_t		greater = a < b ? b : a;
+
+	while (from < to)
+	{
+		size_t		at = from + (to - from) / 2;
+		const int64_t *p = o->apart[at];
+
+		if (p[0] == lesser && p[1] == greater)
+			return true;
+		if (p[0] < lesser || (p[0] == lesser && p[1] < greater))
+			from = at + 1;
+		else
+			to = at;
+	}
+	return false;
+}
+
 static bool
 may_join(void *arg, uint32_t a, uint32_t b)
 {
 	const Scoring *s = arg;
 	MatchVector v;
 
+	if (s->options->napart > 0 && kept_apart(s->options, s->rows[a].subject, s->rows[b].subject))
+		return false;
 	match_compare(&s->rows[a], &s->rows[b], &v);
 	return match_veto(&s->rows[a], &s->rows[b], &v) == VETO_NONE && !match_contradicts(&v);
+}
+
+/* Rows that are one person's already stay so. */
+static CoreStatus
+join_known(const Scoring *s, MatchForest *forest, uint32_t n)
+{
+	KeyRow	   *keys = s->cx->alloc(s->cx->arg, 2 * ((size_t) n + 1) * sizeof *keys);
+	uint32_t	m = 0;
+	uint32_t	i;
+
+	if (keys == NULL)
+		return CORE_NO_MEMORY;
+	for (i = 0; i < n; i++)
+		if (s->rows[i].person != 0)
+		{
+			keys[m].key = (uint64_t) s->rows[i].person;
+			keys[m++].row = i;
+		}
+	match_sort(keys, keys + n, m);
+	for (i = 1; i < m; i++)
+		if (keys[i].key == keys[i - 1].key)
+			match_forest_join(forest, keys[i].row, keys[i - 1].row);
+	s->cx->free(s->cx->arg, keys);
+	return CORE_OK;
 }
 
 static CoreStatus
@@ -236,7 +288,9 @@ form_clusters(Scoring *s, uint32_t n)
 		return CORE_NO_MEMORY;
 	for (i = 0; i < n; i++)
 		out->best[i] = -INFINITY;
-	status = match_cluster(s->cx, &out->forest, s->links.edge, s->links.n, may_join, s, &out->refused);
+	status = join_known(s, &out->forest, n);
+	if (status == CORE_OK)
+		status = match_cluster(s->cx, &out->forest, s->links.edge, s->links.n, may_join, s, &out->refused);
 	for (i = 0; status == CORE_OK && i < s->links.n; i++)
 	{
 		MatchEdge  *e = &s->links.edge[i];
@@ -257,7 +311,7 @@ form_clusters(Scoring *s, uint32_t n)
 CoreStatus
 match_link(const CoreContext *cx, MatchRow *rows, uint32_t n, const MatchOptions *options, MatchOutcome *out)
 {
-	Scoring		s = {cx, rows, out, match_bits(options->link), match_bits(options->review), {0}, {0}};
+	Scoring		s = {cx, rows, out, options, match_bits(options->link), match_bits(options->review), {0}, {0}};
 	MatchCounts counts;
 	CoreStatus	status;
 
@@ -269,6 +323,8 @@ match_link(const CoreContext *cx, MatchRow *rows, uint32_t n, const MatchOptions
 	{
 		if (options->model != NULL)
 			out->model = *options->model;
+		else if (n < TRAIN_ROWS)
+			match_model_default(&out->model, n);
 		else
 			status = train(cx, rows, n, &counts, out);
 	}

@@ -14,7 +14,9 @@ typedef struct MatchOptions
 {
 	double		link;			/* probability from which two rows are one person */
 	double		review;			/* probability from which a clerk should look */
-	const MatchModel *model;	/* NULL: train on the rows */
+	const MatchModel *model;	/* NULL: train on the rows, shipped parameters where they are few */
+	const int64_t (*apart)[2];	/* subjects that somebody decided are two persons, */
+	size_t		napart;			/* each pair with the lesser first, sorted */
 } MatchOptions;
 
 extern const MatchOptions match_options_default;
@@ -35,8 +37,9 @@ typedef struct MatchOutcome
 
 /*
  * Puts the rows in canonical order (by content), learns the model where none is
- * given, compares all candidate pairs and forms clusters.  The outcome depends
- * on the set of rows only, not on their order.  On CORE_OK the caller frees it.
+ * given, compares all candidate pairs and forms clusters.  Rows of one person
+ * (MatchRow.person) are joined first, unasked.  The outcome depends on the set
+ * of rows only, not on their order.  On CORE_OK the caller frees it.
  * Memory beside the rows: up to 82 bytes a row, 12 bytes a linked pair.
  */
 extern CoreStatus match_link(const CoreContext *cx, MatchRow *rows, uint32_t n,

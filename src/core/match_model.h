@@ -122,6 +122,16 @@ extern const MatchFieldInfo match_fields[MATCH_FIELDS];
 /* The shipped parameters, for a population of that many rows. */
 extern void match_model_default(MatchModel *model, double rows);
 
+/*
+ * Stored form of a model: version byte 1, then prior, rows and m, u, share of
+ * every field and level in the order of match_fields, as doubles, least
+ * significant byte first.  Load: CORE_INVALID when the bytes are something else.
+ */
+#define MATCH_MODEL_VERSION 1
+#define MATCH_MODEL_STORED (1 + 8 * (2 + 3 * MATCH_FIELDS * MATCH_LEVELS))
+extern void match_model_store(const MatchModel *model, uint8_t *out);
+extern CoreStatus match_model_load(MatchModel *model, const uint8_t *in, size_t len);
+
 /* Computes what scoring needs; call after any change of m, u, share or prior. */
 extern void match_model_ready(MatchModel *model);
 

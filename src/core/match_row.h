@@ -53,6 +53,7 @@ typedef enum MatchNumberKind
 typedef struct MatchRow
 {
 	int64_t		subject;		/* the caller's name for the row; not stored */
+	int64_t		person;			/* rows with the same stay together, 0 = free; not stored */
 	uint64_t	name;			/* hash of the folded name; 0 = missing */
 	uint64_t	marked;			/* hash of the name with marks; 0 = came without */
 	uint64_t	number;			/* digits as a number, other kinds hashed; 0 = missing */
