@@ -9,8 +9,10 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -346,4 +348,19 @@ ehr_match_explain(PG_FUNCTION_ARGS)
 	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(result));
+}
+
+PG_FUNCTION_INFO_V1(ehr_match_thresholds);
+
+/* ehr_internal.match_thresholds(OUT link_from float8, OUT review_from float8): the shipped thresholds.  IMMUTABLE. */
+Datum
+ehr_match_thresholds(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2] = {Float8GetDatum(EHR_MATCH_LINK), Float8GetDatum(EHR_MATCH_REVIEW)};
+	bool		nulls[2] = {false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
