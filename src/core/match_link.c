@@ -324,7 +324,7 @@ match_link(const CoreContext *cx, MatchRow *rows, uint32_t n, const MatchOptions
 		if (options->model != NULL)
 			out->model = *options->model;
 		else if (n < TRAIN_ROWS)
-			match_model_default(&out->model, n);
+			match_model_default(&out->model, n < MATCH_LEAST_ROWS ? MATCH_LEAST_ROWS : n);
 		else
 			status = train(cx, rows, n, &counts, out);
 	}

@@ -10,8 +10,13 @@
 /*
  * The parameters are those of a Vietnamese registration file of some hundred
  * thousand rows; training replaces them as far as the data at hand say more.
- * u of a level scaled by frequency is that of the average value.
+ * u of a level scaled by frequency is that of the average value.  A household
+ * is as large in a small file as in a large one, so the u of phone and home, given
+ * for SHIPPED_ROWS, goes with one over the rows.
  */
+#define SHIPPED_ROWS 100000.0
+#define HOUSEHOLD_MOST 0.1		/* in a file of a few households */
+
 const MatchFieldInfo match_fields[MATCH_FIELDS] = {
 	{"name", 10, {
 			{"marked", "the names are equal with all marks", 0.55, 1.5e-4, true},
@@ -55,11 +60,11 @@ const MatchFieldInfo match_fields[MATCH_FIELDS] = {
 			{"differs", "the insurance numbers differ", 0.01, 0.9999, false},
 	}},
 	{"contact", 9, {
-			{"phone_home", "phone and address are equal", 0.45, 4e-7, true},
-			{"phone_commune", "phone and commune are equal", 0.20, 3e-7, true},
-			{"phone", "the phone is equal", 0.05, 3e-7, true},
-			{"home", "the address is equal, a phone is missing", 0.05, 3e-7, false},
-			{"home_only", "the address is equal, the phone differs", 0.04, 4e-7, false},
+			{"phone_home", "phone and address are equal", 0.45, 4.4e-6, true},
+			{"phone_commune", "phone and commune are equal", 0.20, 1e-6, true},
+			{"phone", "the phone is equal", 0.05, 1.1e-6, true},
+			{"home", "the address is equal, a phone is missing", 0.05, 1e-5, false},
+			{"home_only", "the address is equal, the phone differs", 0.04, 1e-5, false},
 			{"phone_slip", "the phones differ by one digit", 0.01, 2e-8, false},
 			{"commune", "the commune is equal", 0.13, 8e-3, false},
 			{"district", "the district is equal", 0.03, 6e-2, false},
@@ -92,15 +97,18 @@ match_model_default(MatchModel *model, double rows)
 				l;
 
 	memset(model, 0, sizeof *model);
+	rows = rows < 2 ? 2 : rows;
 	for (f = 0; f < MATCH_FIELDS; f++)
 		for (l = 0; l < match_fields[f].levels; l++)
 		{
 			model->m[f][l] = match_fields[f].level[l].m;
 			model->u[f][l] = match_fields[f].level[l].u;
+			if (f == FIELD_CONTACT && l <= CONTACT_HOME_ONLY)
+				model->u[f][l] = fmin(model->u[f][l] * SHIPPED_ROWS / rows, HOUSEHOLD_MOST);
 			if (match_fields[f].level[l].by_share)
 				model->share[f][l] = shipped_share(f, l);
 		}
-	model->rows = rows < 2 ? 2 : rows;
+	model->rows = rows;
 	/* 9,148,769 rows of 6,593,186 people: 0.32 true pairs a row */
 	model->prior = 0.64 / (model->rows - 1);
 	if (model->prior > 0.5)

@@ -119,6 +119,9 @@ typedef struct MatchFieldInfo
 /* The fields, their levels and the parameters that the extension ships. */
 extern const MatchFieldInfo match_fields[MATCH_FIELDS];
 
+/* Fewer rows say little on how rare a chance agreement is: take them for so many. */
+#define MATCH_LEAST_ROWS 10000
+
 /* The shipped parameters, for a population of that many rows. */
 extern void match_model_default(MatchModel *model, double rows);
 

@@ -87,7 +87,7 @@ set_share(MatchModel *model, int f, int l, const Sums *s)
 }
 
 static void
-set_u_random(MatchModel *model, const Sums *random)
+set_u_random(MatchModel *model, const MatchModel *shipped, const Sums *random)
 {
 	int			f,
 				l;
@@ -97,7 +97,7 @@ set_u_random(MatchModel *model, const Sums *random)
 		{
 			if (all_are_candidates(f, l))
 				continue;
-			model->u[f][l] = smoothed(random->other[f][l], random->other_told[f], match_fields[f].level[l].u);
+			model->u[f][l] = smoothed(random->other[f][l], random->other_told[f], shipped->u[f][l]);
 			set_share(model, f, l, random);
 		}
 }
@@ -130,7 +130,7 @@ set_u_counted(MatchModel *model, const MatchTraining *in)
 }
 
 static void
-set_u_candidates(MatchModel *model, const MatchTraining *in, const Sums *s, const Sums *random, double pairs)
+set_u_candidates(MatchModel *model, const MatchModel *shipped, const MatchTraining *in, const Sums *s, const Sums *random, double pairs)
 {
 	double		homes;
 	int			f,
@@ -143,7 +143,7 @@ set_u_candidates(MatchModel *model, const MatchTraining *in, const Sums *s, cons
 		for (l = 0; l < match_fields[f].levels; l++)
 			if (all_are_candidates(f, l))
 			{
-				model->u[f][l] = smoothed(s->other[f][l] / in->rate, told * pairs, match_fields[f].level[l].u);
+				model->u[f][l] = smoothed(s->other[f][l] / in->rate, told * pairs, shipped->u[f][l]);
 				set_share(model, f, l, s);
 			}
 	}
@@ -156,31 +156,33 @@ set_u_candidates(MatchModel *model, const MatchTraining *in, const Sums *s, cons
 }
 
 static void
-set_m(MatchModel *model, const Sums *s)
+set_m(MatchModel *model, const MatchModel *shipped, const Sums *s)
 {
 	int			f,
 				l;
 
 	for (f = 0; f < MATCH_FIELDS; f++)
 		for (l = 0; l < match_fields[f].levels; l++)
-			model->m[f][l] = (s->match[f][l] + M_PSEUDO * match_fields[f].level[l].m) / (s->match_told[f] + M_PSEUDO);
+			model->m[f][l] = (s->match[f][l] + M_PSEUDO * shipped->m[f][l]) / (s->match_told[f] + M_PSEUDO);
 }
 
 void
 match_train(MatchModel *model, const MatchTraining *in)
 {
 	double		pairs = in->rows * (in->rows - 1) / 2;
+	MatchModel	shipped;
 	Sums		random;
 	size_t		i;
 	int			round;
 
-	match_model_default(model, in->rows);
+	match_model_default(&shipped, in->rows);
+	*model = shipped;
 	if (in->ncandidates == 0 || pairs < 1)
 		return;
 	memset(&random, 0, sizeof random);
 	for (i = 0; i < in->nrandom; i++)
 		add(&random, &in->random[i], 0);
-	set_u_random(model, &random);
+	set_u_random(model, &shipped, &random);
 	set_u_counted(model, in);
 	match_model_ready(model);
 
@@ -191,8 +193,8 @@ match_train(MatchModel *model, const MatchTraining *in)
 		memset(&s, 0, sizeof s);
 		for (i = 0; i < in->ncandidates; i++)
 			add(&s, &in->candidates[i], match_probability(match_score(model, &in->candidates[i])));
-		set_m(model, &s);
-		set_u_candidates(model, in, &s, &random, pairs);
+		set_m(model, &shipped, &s);
+		set_u_candidates(model, &shipped, in, &s, &random, pairs);
 		model->prior = (s.matches / in->rate + 1) / (pairs + 1);
 		if (model->prior > 0.5)
 			model->prior = 0.5;

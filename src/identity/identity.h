@@ -11,9 +11,6 @@
 #define EHR_MATCH_LINK 0.9
 #define EHR_MATCH_REVIEW 0.5
 
-/* Below so many rows a store says little on how frequent a name is. */
-#define EHR_MATCH_LEAST_ROWS 10000
-
 /* Read stored forms or raise XX001.  A NULL model is the shipped one for that many rows. */
 extern void ehr_match_row_load(MatchRow *row, const bytea *stored);
 extern void ehr_match_model_load(MatchModel *model, const bytea *stored, double rows);

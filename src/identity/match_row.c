@@ -184,9 +184,8 @@ load_pair(FunctionCallInfo fcinfo, MatchModel *model, MatchRow *a, MatchRow *b, 
 {
 	double		rows = PG_ARGISNULL(1) ? 0 : PG_GETARG_FLOAT8(1);
 
-	/* in a small store a name's frequency is still that of the population */
-	if (rows < EHR_MATCH_LEAST_ROWS)
-		rows = EHR_MATCH_LEAST_ROWS;
+	if (rows < MATCH_LEAST_ROWS)
+		rows = MATCH_LEAST_ROWS;
 	ehr_match_model_load(model, PG_ARGISNULL(0) ? NULL : PG_GETARG_BYTEA_PP(0), rows);
 	load_with_counts(fcinfo, a, 2, model, rows);
 	load_with_counts(fcinfo, b, 4, model, rows);

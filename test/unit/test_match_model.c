@@ -247,7 +247,9 @@ test_weights(void **state)
 	match_compare(&a, &a, &v);
 	for (f = 0; f < MATCH_FIELDS; f++)
 		assert_int_equal(v.level[f], f == FIELD_INSURANCE ? LEVEL_MISSING : 0);
-	/* ten times the rows: a chance agreement is ten times as likely */
+	/* ten times the rows: a chance agreement is ten times as likely; but not to live in one house */
+	assert_true(fabs(match_score(&model, &v) - match_score(&larger, &v)) < 0.01);
+	v.level[FIELD_CONTACT] = LEVEL_MISSING;
 	assert_true(fabs(match_score(&model, &v) - match_score(&larger, &v) - log2(10)) < 0.01);
 	assert_true(fabs(match_probability(match_bits(0.9)) - 0.9) < 1e-12);
 	/* a common name says less than a rare one */
