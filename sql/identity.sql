@@ -194,7 +194,7 @@ BEGIN
 	);
 	COMMENT ON TABLE ehr_store.link_work IS 'result of a run of link_all on its way into the tables';
 
-	GRANT EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
+	GRANT EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
 		ehr.explain_match(jsonb, jsonb) TO ehr_app, ehr_query, ehr_ingest;
 	GRANT EXECUTE ON FUNCTION ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint),
 		ehr.decide_match(bigint, bool, text), ehr.open_reviews(int) TO ehr_app;
@@ -208,36 +208,38 @@ COMMENT ON FUNCTION ehr_internal.create_identity() IS 'tables and grants of room
 -- Persons and their subjects
 ---------------------------------------------------------------------------------------------------
 
+-- Whose is a person that was merged: the one it was merged into in the end.
 CREATE FUNCTION ehr_internal.person_root(person bigint) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	next_one bigint;
 BEGIN
-	LOOP
-		SELECT p.merged_into INTO next_one FROM ehr_store.person p WHERE p.key = person;
-		IF next_one IS NULL THEN RETURN person; END IF;
-		person := next_one;
-	END LOOP;
+	RETURN (WITH RECURSIVE up (key, merged_into, depth) AS (
+			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = person
+			UNION ALL
+			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000)
+		SELECT up.key FROM up WHERE up.merged_into IS NULL);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'key of the person that a person is after all merges';
+COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'the person that this one is now, after merges';
 
-CREATE FUNCTION ehr_internal.person_subjects(root bigint) RETURNS SETOF bigint
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 3
+CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
-	WITH RECURSIVE tree AS (SELECT root AS key UNION ALL SELECT p.key FROM tree t JOIN ehr_store.person p ON p.merged_into = t.key)
-	SELECT l.subject FROM tree t JOIN ehr_store.person_link l ON l.person = t.key;
+	WITH RECURSIVE down (key, depth) AS (
+		SELECT subjects_of_person.person, 0
+		UNION ALL
+		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
+	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.person_subjects(bigint) IS 'source patients of a person, by the key of its root';
+COMMENT ON FUNCTION ehr_internal.subjects_of_person(bigint) IS 'source patients of a person and of all that were merged into it';
 
 CREATE FUNCTION ehr_internal.person_key(person uuid) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -247,17 +249,17 @@ $$;
 COMMENT ON FUNCTION ehr_internal.person_key(uuid) IS 'key of the person that an id stands for after all merges; null for an unknown id';
 
 CREATE FUNCTION ehr_internal.subjects_of_person(person uuid) RETURNS bigint[]
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN (SELECT coalesce(array_agg(s), '{}') FROM ehr_internal.person_subjects(ehr_internal.person_key(person)) AS s);
+	RETURN (SELECT coalesce(array_agg(s), '{}') FROM ehr_internal.subjects_of_person(ehr_internal.person_key(person)) AS s);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.subjects_of_person(uuid) IS 'source patients of a person, by its id or that of one merged into it';
 
 CREATE FUNCTION ehr_internal.person_of_subject(subject bigint) RETURNS uuid
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -304,6 +306,59 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.person_of(text, text) IS 'implementation of ehr.person_of';
 
+CREATE FUNCTION ehr.person_of(citizen ehr.citizen_id) RETURNS ehr.person
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.person_of(ehr.citizen_id) IS 'the person with a citizen number; null when nobody has it, error 21000 when several persons have';
+
+CREATE FUNCTION ehr_internal.person_of(citizen ehr.citizen_id) RETURNS ehr.person
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM ehr_internal.require_registrar();
+	RETURN ehr_internal.person_with(ARRAY(SELECT s.system FROM ehr_internal.match_system s WHERE s.feature = 'citizen'), citizen::text);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.person_of(ehr.citizen_id) IS 'implementation of ehr.person_of';
+
+CREATE FUNCTION ehr.person_of(insurance ehr.insurance_no) RETURNS ehr.person
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.person_of(ehr.insurance_no) IS 'the person with an insurance number, on whatever card; null when nobody has it, error 21000 when several persons have';
+
+-- Cards come and go; the block key of the number behind them finds them all.
+CREATE FUNCTION ehr_internal.person_of(insurance ehr.insurance_no) RETURNS ehr.person
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k bigint[] := ehr_internal.match_keys(ehr_internal.match_row(NULL, NULL, NULL, NULL, insurance::text, NULL, NULL, NULL, NULL));
+	roots bigint[];
+BEGIN
+	PERFORM ehr_internal.require_registrar();
+	SELECT array_agg(DISTINCT ehr_internal.person_root(l.person)) INTO roots
+	FROM ehr_store.match_feature f JOIN ehr_store.person_link l ON l.subject = f.subject
+	WHERE f.k2 = k[2] OR (k[2] IS NULL AND f.k1 = k[1]);
+	RETURN ehr_internal.only_person(roots);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.person_of(ehr.insurance_no) IS 'implementation of ehr.person_of';
+
+CREATE FUNCTION ehr_internal.only_person(roots bigint[]) RETURNS uuid
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(roots) > 1 THEN
+		RAISE cardinality_violation USING MESSAGE = 'more than one person has this identifier',
+			HINT = 'Call ehr.match(patient) to see them with reasons; ehr.merge_persons makes them one.';
+	END IF;
+	RETURN (SELECT p.id FROM ehr_store.person p WHERE p.key = roots[1]);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.only_person(bigint[]) IS 'id of the one person in a list, null for an empty one, error 21000 for a longer one';
+
 -- A number that a patient came with but that must be a relative's does not count.
 CREATE FUNCTION ehr_internal.person_with(systems text[], value text) RETURNS uuid
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -315,11 +370,7 @@ BEGIN
 	SELECT array_agg(DISTINCT ehr_internal.person_root(l.person)) INTO roots
 	FROM ehr_store.person_identifier i JOIN ehr_store.person_link l ON l.subject = i.subject
 	WHERE i.system = ANY (systems) AND i.value = person_with.value AND i.own;
-	IF cardinality(roots) > 1 THEN
-		RAISE cardinality_violation USING MESSAGE = 'more than one person has this identifier',
-			HINT = 'Call ehr.match(patient) to see them with reasons; ehr.merge_persons makes them one.';
-	END IF;
-	RETURN (SELECT p.id FROM ehr_store.person p WHERE p.key = roots[1]);
+	RETURN ehr_internal.only_person(roots);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.person_with(text[], text) IS 'the person with an identifier in one of several systems';
@@ -338,7 +389,7 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT i.system, i.value, min(i.valid_from), CASE WHEN bool_or(i.valid_to IS NULL) THEN NULL ELSE max(i.valid_to) END, min(i.source)
-	FROM ehr_internal.person_subjects(ehr_internal.person_key(identifiers.person)) AS s
+	FROM ehr_internal.subjects_of_person(ehr_internal.person_key(identifiers.person)) AS s
 		JOIN ehr_store.person_identifier i ON i.subject = s
 		JOIN ehr_store.resource r ON r.key = s
 	WHERE i.own AND ehr.may_read(r.subject, r.type, r.labels, r.author)
@@ -410,8 +461,8 @@ BEGIN
 	-- what somebody joins is no longer held apart by an earlier decision
 	UPDATE ehr_store.match_review r SET state = 'same', decided = now(), decided_by = caller, reason = merge_persons.reason
 	WHERE r.state IN ('open', 'different') AND (
-		(r.a IN (SELECT ehr_internal.person_subjects(a_key)) AND r.b IN (SELECT ehr_internal.person_subjects(b_key)))
-		OR (r.a IN (SELECT ehr_internal.person_subjects(b_key)) AND r.b IN (SELECT ehr_internal.person_subjects(a_key))));
+		(r.a IN (SELECT ehr_internal.subjects_of_person(a_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(b_key)))
+		OR (r.a IN (SELECT ehr_internal.subjects_of_person(b_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(a_key))));
 	RETURN ehr_internal.redirect_person(a_key, b_key, reason, caller);
 END
 $$;
@@ -440,7 +491,7 @@ BEGIN
 	UPDATE ehr_store.person_merge m SET undone = now(), undone_by = caller WHERE m.merge = merge_id;
 	-- one pair that is held apart holds the persons apart
 	SELECT min(x) AS x, min(y) AS y INTO apart
-	FROM ehr_internal.person_subjects(ehr_internal.person_root(merged.kept)) AS x, ehr_internal.person_subjects(merged.gone) AS y;
+	FROM ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)) AS x, ehr_internal.subjects_of_person(merged.gone) AS y;
 	IF apart.x IS NOT NULL AND apart.y IS NOT NULL THEN
 		INSERT INTO ehr_store.match_review AS r (a, b, state, decided, decided_by, reason)
 		VALUES (least(apart.x, apart.y), greatest(apart.x, apart.y), 'different', now(), caller, 'unmerged')
@@ -647,7 +698,7 @@ BEGIN
 	best AS (SELECT DISTINCT ON (s.root) s.root, s.subject, s.bits FROM scored s ORDER BY s.root, s.bits DESC, s.subject)
 	SELECT b.root, b.subject, b.bits FROM best b
 	WHERE b.bits > 0 AND NOT EXISTS (
-		SELECT FROM ehr_internal.person_subjects(b.root) AS x JOIN ehr_store.match_feature f ON f.subject = x
+		SELECT FROM ehr_internal.subjects_of_person(b.root) AS x JOIN ehr_store.match_feature f ON f.subject = x
 		WHERE ehr_internal.match_bits(m.model, m.rows, match_persons.features, counts, f.features, NULL) = '-Infinity'
 			OR EXISTS (SELECT FROM ehr_store.match_review r WHERE r.state = 'different'
 				AND r.a = least(x, own_subject) AND r.b = greatest(x, own_subject)))
@@ -663,8 +714,8 @@ CREATE FUNCTION ehr_internal.may_be_one(a bigint, b bigint) RETURNS bool
 AS $$
 BEGIN
 	RETURN NOT EXISTS (
-		SELECT FROM ehr_internal.person_subjects(a) AS x JOIN ehr_store.match_feature f ON f.subject = x,
-			ehr_internal.person_subjects(b) AS y JOIN ehr_store.match_feature g ON g.subject = y
+		SELECT FROM ehr_internal.subjects_of_person(a) AS x JOIN ehr_store.match_feature f ON f.subject = x,
+			ehr_internal.subjects_of_person(b) AS y JOIN ehr_store.match_feature g ON g.subject = y
 		WHERE ehr_internal.match_bits(NULL, NULL, f.features, NULL, g.features, NULL) = '-Infinity'
 			OR EXISTS (SELECT FROM ehr_store.match_review r WHERE r.state = 'different' AND r.a = least(x, y) AND r.b = greatest(x, y)));
 END
@@ -941,6 +992,8 @@ CREATE PROCEDURE ehr.link_all()
 	LANGUAGE plpgsql
 AS $$
 BEGIN
+	-- for this transaction; each of the following begins with the caller's own again
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	LOOP
 		EXIT WHEN ehr.link_step() OPERATOR(pg_catalog.=) 0;
 		COMMIT;
@@ -949,7 +1002,7 @@ END
 $$;
 COMMENT ON PROCEDURE ehr.link_all() IS 'links all source patients in bulk, in steps of a transaction each; goes on where it was stopped';
 
-REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
+REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
 	ehr.explain_match(jsonb, jsonb), ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint),
 	ehr.decide_match(bigint, bool, text), ehr.open_reviews(int), ehr.link_step() FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE ehr.link_all() FROM PUBLIC;
