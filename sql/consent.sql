@@ -119,21 +119,6 @@ CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';
 COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'statement trigger on every table that ehr_internal.compiled_rights() reads';
 
--- Whose is a person that was merged: the one it was merged into in the end.
-CREATE FUNCTION ehr_internal.person_root(person bigint) RETURNS bigint
-	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (WITH RECURSIVE up (key, merged_into, depth) AS (
-			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = person
-			UNION ALL
-			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000)
-		SELECT up.key FROM up WHERE up.merged_into IS NULL);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'the person that this one is now, after merges';
-
 -- The person of a session of kind citizen; null for other kinds.
 CREATE FUNCTION ehr_internal.own_person(kind text, sub text) RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -226,21 +211,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
-
-CREATE FUNCTION ehr_internal.linked_subjects(person bigint) RETURNS SETOF bigint
-	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY
-	WITH RECURSIVE down (key, depth) AS (
-		SELECT linked_subjects.person, 0
-		UNION ALL
-		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
-	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.linked_subjects(bigint) IS 'source patients of a person and of all that were merged into it';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
