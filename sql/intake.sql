@@ -60,6 +60,7 @@ CREATE TABLE ehr_internal.claims_template (
 	only_if jsonb NOT NULL DEFAULT '{}',
 	unless jsonb,
 	each text[] NOT NULL DEFAULT '{}',
+	shared boolean NOT NULL DEFAULT false,
 	defaults jsonb NOT NULL DEFAULT '{}',
 	template jsonb NOT NULL,
 	valid_from date NOT NULL DEFAULT '-infinity',
@@ -69,9 +70,15 @@ CREATE TABLE ehr_internal.claims_template (
 );
 COMMENT ON TABLE ehr_internal.claims_template IS
 	'FHIR resources made of one record of a claims file, in the language of ehr_internal.fill';
+COMMENT ON COLUMN ehr_internal.claims_template.key IS 'what tells the resource from others of its type and facility; its id is made of it';
+COMMENT ON COLUMN ehr_internal.claims_template.each IS 'lists of the record of which each item makes a resource; the first says how many';
+COMMENT ON COLUMN ehr_internal.claims_template.shared IS
+	'the resource is the patient''s rather than the dossier''s: the latest encounter says what is in it';
 
-SELECT pg_catalog.pg_extension_config_dump('ehr_internal.' || t, 'WHERE NOT shipped')
-FROM unnest(ARRAY['identifier_system', 'claims_field', 'claims_code', 'claims_template']) t;
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.identifier_system', 'WHERE NOT shipped');
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.claims_field', 'WHERE NOT shipped');
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.claims_code', 'WHERE NOT shipped');
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.claims_template', 'WHERE NOT shipped');
 
 -- ---------------------------------------------------------------------------
 -- C: reading and filling
@@ -128,8 +135,6 @@ CREATE FUNCTION ehr_internal.create_intake() RETURNS void
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $body$
-DECLARE
-	name text;
 BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.payload (
 		payload bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -197,16 +202,11 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS claims_dossier_patient ON ehr_store.claims_dossier (patient);
 	COMMENT ON TABLE ehr_store.claims_dossier IS 'dossiers of claims payloads: what became of them, and the resources that each made';
 
-	FOREACH name IN ARRAY ARRAY['payload', 'quarantine', 'payload_element', 'claims_dossier'] LOOP
-		EXECUTE format('ALTER TABLE ehr_store.%I OWNER TO ehr_owner', name);
-		EXECUTE format('ALTER TABLE ehr_store.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
-	END LOOP;
-	GRANT SELECT ON ehr_internal.identifier_system, ehr_internal.claims_form, ehr_internal.claims_field,
-		ehr_internal.claims_code, ehr_internal.claims_template TO ehr_owner;
-
 	-- the quarantine holds no personal value: those who send and those who mend may see it
-	DROP POLICY IF EXISTS quarantine_menders ON ehr_store.quarantine;
-	CREATE POLICY quarantine_menders ON ehr_store.quarantine FOR SELECT TO ehr_ingest, ehr_admin USING (true);
+	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.quarantine'::regclass) THEN
+		CREATE POLICY quarantine_menders ON ehr_store.quarantine FOR SELECT TO ehr_ingest, ehr_admin USING (true);
+	END IF;
+	GRANT USAGE ON SCHEMA ehr_store TO ehr_ingest, ehr_admin;
 	GRANT SELECT ON ehr_store.quarantine TO ehr_ingest, ehr_admin;
 
 	GRANT EXECUTE ON FUNCTION ehr.ingest_claims(bytea, text), ehr.ingest_claims(text, text), ehr.replay(bigint) TO ehr_ingest;
@@ -317,6 +317,7 @@ CREATE TYPE ehr_internal.claims_resource AS (
 	name text,
 	type text,
 	id text,
+	shared boolean,
 	doc jsonb,
 	used text[]
 );
@@ -360,6 +361,7 @@ BEGIN
 			key := ehr_internal.fill_text(t.key, vars);
 			CONTINUE WHEN key IS NULL;
 			made.name := t.name;
+			made.shared := t.shared;
 			made.type := t.type;
 			made.id := ehr_internal.claims_id(facility, t.type, key);
 			SELECT f.filled, f.used INTO made.doc, made.used
@@ -509,23 +511,26 @@ $body$;
 COMMENT ON FUNCTION ehr_internal.claims_make(ehr_internal.claims_record[], jsonb, date) IS
 	'resources, problems and unmapped elements of a dossier''s records';
 
--- claims_write writes the resources of a dossier, removes those that an earlier sending of it made and this one
--- does not, and returns the keys of the patients touched. The patient's own data follow the latest encounter.
-CREATE FUNCTION ehr_internal.claims_write(made ehr_internal.claims_resource[], facility text, source text,
-	admitted text, earlier text[]) RETURNS bigint[]
+-- claims_write writes the resources of a dossier, removes those that an earlier sending of it made and this one does
+-- not, and returns the keys of the patients touched. What is shared between the dossiers of a patient (his own data, his
+-- cards) is left as the latest encounter made it; a patient himself is never removed.
+CREATE FUNCTION ehr_internal.claims_write(made ehr_internal.claims_resource[], facility text, ma_lk text, admitted text,
+	source text, earlier text[]) RETURNS bigint[]
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
 	m ehr_internal.claims_resource;
+	patient text := (SELECT id FROM unnest(made) WHERE type = 'Patient');
 	subjects bigint[] := '{}';
 	key bigint;
 	gone text;
 BEGIN
 	FOREACH m IN ARRAY made LOOP
-		CONTINUE WHEN m.type = 'Patient' AND EXISTS (
+		CONTINUE WHEN m.shared AND EXISTS (
 			SELECT FROM ehr_store.claims_dossier d
-			WHERE d.patient = m.id AND d.state = 'current' AND d.admitted > claims_write.admitted);
+			WHERE d.patient = claims_write.patient AND d.state = 'current' AND d.admitted > claims_write.admitted
+				AND d.ma_lk <> claims_write.ma_lk AND m.type || '/' || m.id = ANY (d.resources));
 		key := ehr_internal.store_write(m.doc, facility, source);
 		IF m.type = 'Patient' THEN
 			subjects := subjects || key;
@@ -534,13 +539,16 @@ BEGIN
 	FOR gone IN
 		SELECT unnest(earlier) EXCEPT SELECT type || '/' || id FROM unnest(made) ORDER BY 1
 	LOOP
-		CONTINUE WHEN gone LIKE 'Patient/%';
+		CONTINUE WHEN gone LIKE 'Patient/%' OR EXISTS (
+			SELECT FROM ehr_store.claims_dossier d
+			WHERE d.patient = claims_write.patient AND d.state = 'current' AND d.ma_lk <> claims_write.ma_lk
+				AND gone = ANY (d.resources));
 		PERFORM ehr_internal.store_remove(split_part(gone, '/', 1), split_part(gone, '/', 2), facility);
 	END LOOP;
 	RETURN subjects;
 END
 $body$;
-COMMENT ON FUNCTION ehr_internal.claims_write(ehr_internal.claims_resource[], text, text, text, text[]) IS
+COMMENT ON FUNCTION ehr_internal.claims_write(ehr_internal.claims_resource[], text, text, text, text, text[]) IS
 	'writes a dossier''s resources; what an earlier sending made and this one does not is removed';
 
 -- claims_settle brings the quarantine of a dossier in line with the problems found just now: those found again stay
@@ -643,7 +651,8 @@ BEGIN
 		common := ehr_internal.claims_common(records[1], day);
 		BEGIN
 			made := ehr_internal.claims_make(records, common, day);
-			subjects := ehr_internal.claims_write(made.resources, one ->> 'MA_CSKCB', source, one ->> 'NGAY_VAO', earlier.resources);
+			subjects := ehr_internal.claims_write(made.resources, one ->> 'MA_CSKCB', one ->> 'MA_LK',
+				one ->> 'NGAY_VAO', source, earlier.resources);
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
 			refusal := jsonb_build_object('rule', 'sqlstate-' || SQLSTATE);
 		END;
@@ -810,10 +819,11 @@ BEGIN
 	IF q.state <> 'open' THEN
 		RETURN p.receipt;
 	END IF;
-	IF p.kind <> 'claims' THEN
-		RAISE EXCEPTION 'payloads of kind "%" cannot be replayed yet', p.kind USING ERRCODE = 'feature_not_supported';
-	END IF;
-	RETURN ehr_internal.claims_run(q.payload, q.dossier);
+	CASE p.kind
+		WHEN 'claims' THEN RETURN ehr_internal.claims_run(q.payload, q.dossier);
+		WHEN 'bundle' THEN RETURN ehr_internal.take_in_bundle(q.payload, convert_from(p.body, 'UTF8')::jsonb, p.source);
+		ELSE RAISE EXCEPTION 'payloads of kind "%" cannot be replayed', p.kind USING ERRCODE = 'feature_not_supported';
+	END CASE;
 END
 $body$;
 COMMENT ON FUNCTION ehr_internal.replay(bigint) IS 'implementation of ehr.replay';

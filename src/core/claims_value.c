@@ -69,13 +69,12 @@ puts_(Out *out, const char *s)
 }
 
 static void
-put_string(Out *out, Text t)
+put_escaped(Out *out, Text t)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t		i,
 				from = 0;
 
-	put(out, "\"", 1);
 	for (i = 0; i < t.n; i++)
 	{
 		unsigned char c = (unsigned char) t.s[i];
@@ -98,6 +97,13 @@ put_string(Out *out, Text t)
 		}
 	}
 	put(out, t.s + from, t.n - from);
+}
+
+static void
+put_string(Out *out, Text t)
+{
+	put(out, "\"", 1);
+	put_escaped(out, t);
 	put(out, "\"", 1);
 }
 
@@ -116,6 +122,17 @@ put_member(Out *out, const char *name, Text t)
 {
 	put(out, "{", 1);
 	put_pair(out, name, t);
+	put(out, "}", 1);
+}
+
+/* put_two writes {"a": "text", "b": "text"} */
+static void
+put_two(Out *out, const char *a, const char *b, Text t)
+{
+	put(out, "{", 1);
+	put_pair(out, a, t);
+	put(out, ",", 1);
+	put_pair(out, b, t);
 	put(out, "}", 1);
 }
 
@@ -204,6 +221,31 @@ static void
 read_text(Text t, Out *out, ClaimsValue *v)
 {
 	put_string(out, t);
+}
+
+/* read_code: FHIR codes have no white space but single spaces inside */
+static void
+read_code(Text t, Out *out, ClaimsValue *v)
+{
+	size_t		from = 0;
+	size_t		i;
+
+	put(out, "\"", 1);
+	for (i = 0; i <= t.n; i++)
+	{
+		if (i < t.n && !is_space(t.s[i]))
+			continue;
+		if (i > from)
+		{
+			if (from > 0)
+				put(out, " ", 1);
+			put_escaped(out, (Text) {t.s + from, i - from});
+		}
+		if (i < t.n && (t.s[i] != ' ' || is_space(t.s[i + 1])))
+			v->finding = "spaces-in-code";
+		from = i + 1;
+	}
+	put(out, "\"", 1);
 }
 
 /*
@@ -447,8 +489,8 @@ read_card(Text t, Out *out, ClaimsValue *v)
 	{
 		Text		number = {t.s + 5, 10};
 
-		put(out, "{", 1);
-		put_pair(out, "card", t);
+		put_two(out, "value", "card", t);
+		out->len--;				/* the brace again below */
 		/* a newborn's temporary card carries no insurance number */
 		if (memcmp(t.s, "TE1", 3) == 0)
 			v->finding = "child-card";
@@ -462,9 +504,9 @@ read_card(Text t, Out *out, ClaimsValue *v)
 		put(out, "}", 1);
 	}
 	else if (all_digits(t) && t.n == 10 && !one_digit_repeated(t))
-		put_member(out, "number", t);
+		put_two(out, "value", "number", t);
 	else if (all_digits(t) && t.n == 12 && !one_digit_repeated(t))
-		put_member(out, "personal", t);
+		put_two(out, "value", "personal", t);
 	else
 		v->problem = one_digit_repeated(t) ? "placeholder" : "not-a-card";
 }
@@ -549,6 +591,8 @@ static const struct
 }			types[] = {
 	{"text", read_text, false},
 	{"text_list", read_text, true},
+	{"code", read_code, false},
+	{"code_list", read_code, true},
 	{"integer", read_integer, false},
 	{"decimal", read_decimal, false},
 	{"date", read_date, false},

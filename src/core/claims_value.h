@@ -23,6 +23,7 @@ typedef struct ClaimsValue
  *
  *	text			"..." without white space around it
  *	text_list		["...", null, ...] of a ';' list (an empty item is null)
+ *	code, code_list	as text, with single spaces only, as FHIR wants codes
  *	integer			12
  *	decimal			12.50; a comma is taken for the point
  *	date			"2026-08-05" of 20260805
@@ -32,7 +33,8 @@ typedef struct ClaimsValue
  *	icd				"E11.9" of e119, E11.9†
  *	icd_list		["E11.9", ...]
  *	personal_id		{"cccd": ...} 12 digits | {"cmnd": ...} 9 digits | {"passport": ...} | {"other": ...}
- *	card_list		[{"card": ..., "number": ...}, ...] cards of 15 characters, numbers of 10 or 12 digits
+ *	card_list		[{"value": ..., "card": ..., "number": ...}, ...] of a card of 15 characters,
+ *					{"value", "number"} of 10 digits, {"value", "personal"} of 12
  *	province		"01" of 001 or 01
  *	ward			"00004"
  *	result			{"number": 7.2} or {"string": "âm tính"}

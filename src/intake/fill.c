@@ -229,14 +229,15 @@ static bool
 lacks_need(Fill *f, JsonbContainer *c, Found *found)
 {
 	JsonbValue *need = getKeyJsonValueFromContainer(c, "$needs", 6, NULL);
+	JsonbValue *v;
 	int			used_before = f->nused;
 	Found		asked = {0};
 
 	if (need == NULL)
 		return false;
-	look_up(f, need->val.string.val, need->val.string.len, &asked);
+	v = look_up(f, need->val.string.val, need->val.string.len, &asked);
 	f->nused = used_before;
-	if (asked.values)
+	if (v != NULL)
 		return false;
 	found->names = true;
 	found->missing = true;
