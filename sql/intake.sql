@@ -332,7 +332,7 @@ $body$;
 COMMENT ON FUNCTION ehr_internal.claims_id(text, text, text) IS 'the id of a resource out of a facility''s dossier: the same whenever it is sent';
 
 -- claims_resources: common holds the names that all records of a dossier share
--- ('@facility', '@ref:patient' ...). A template with each makes one resource for
+-- ('@sender', '@ref:patient' ...). A template with each makes one resource for
 -- each item of the first of its lists.
 CREATE FUNCTION ehr_internal.claims_resources(r ehr_internal.claims_record, facility text, common jsonb, day date)
 	RETURNS SETOF ehr_internal.claims_resource
@@ -521,7 +521,7 @@ CREATE FUNCTION ehr_internal.claims_write(made ehr_internal.claims_resource[], f
 AS $body$
 DECLARE
 	m ehr_internal.claims_resource;
-	patient text := (SELECT id FROM unnest(made) WHERE type = 'Patient');
+	patient_id text := (SELECT id FROM unnest(made) WHERE type = 'Patient');
 	subjects bigint[] := '{}';
 	key bigint;
 	gone text;
@@ -529,7 +529,7 @@ BEGIN
 	FOREACH m IN ARRAY made LOOP
 		CONTINUE WHEN m.shared AND EXISTS (
 			SELECT FROM ehr_store.claims_dossier d
-			WHERE d.patient = claims_write.patient AND d.state = 'current' AND d.admitted > claims_write.admitted
+			WHERE d.patient = patient_id AND d.state = 'current' AND d.admitted > claims_write.admitted
 				AND d.ma_lk <> claims_write.ma_lk AND m.type || '/' || m.id = ANY (d.resources));
 		key := ehr_internal.store_write(m.doc, facility, source);
 		IF m.type = 'Patient' THEN
@@ -541,7 +541,7 @@ BEGIN
 	LOOP
 		CONTINUE WHEN gone LIKE 'Patient/%' OR EXISTS (
 			SELECT FROM ehr_store.claims_dossier d
-			WHERE d.patient = claims_write.patient AND d.state = 'current' AND d.ma_lk <> claims_write.ma_lk
+			WHERE d.patient = patient_id AND d.state = 'current' AND d.ma_lk <> claims_write.ma_lk
 				AND gone = ANY (d.resources));
 		PERFORM ehr_internal.store_remove(split_part(gone, '/', 1), split_part(gone, '/', 2), facility);
 	END LOOP;
@@ -560,7 +560,7 @@ CREATE FUNCTION ehr_internal.claims_settle(payload_no bigint, dossier_no int, pr
 AS $body$
 BEGIN
 	UPDATE ehr_store.quarantine q
-	SET attempts = attempts + 1,
+	SET attempts = q.attempts + 1,
 		state = CASE WHEN p.rule IS NULL THEN 'replayed' ELSE 'open' END,
 		closed = CASE WHEN p.rule IS NULL THEN now() END,
 		elements = coalesce(p.elements, q.elements)
@@ -607,7 +607,7 @@ CREATE FUNCTION ehr_internal.claims_common(one ehr_internal.claims_record, day d
 	SET search_path = pg_catalog, pg_temp
 AS $body$
 	SELECT ehr_internal.claims_systems(day)
-		|| jsonb_build_object('@facility', one.vals -> 'MA_CSKCB', '@dossier', one.vals -> 'MA_LK')
+		|| jsonb_build_object('@sender', one.vals -> 'MA_CSKCB')
 		|| (SELECT jsonb_object_agg('@ref:' || t.name,
 				t.type || '/' || ehr_internal.claims_id(one.vals ->> 'MA_CSKCB', t.type, ehr_internal.fill_text(t.key, one.vals)))
 			FROM ehr_internal.claims_template t
@@ -729,7 +729,7 @@ DECLARE
 	envelope_findings jsonb := '{}';
 	subjects bigint[] := '{}';
 	persons int := 0;
-	receipt jsonb;
+	new_receipt jsonb;
 BEGIN
 	SELECT * INTO p FROM ehr_store.payload WHERE payload = payload_no;
 	SELECT array_agg(kind) AS kinds, array_agg(record) AS records INTO forms FROM ehr_internal.claims_form;
@@ -758,9 +758,9 @@ BEGIN
 	IF only_dossier IS NOT NULL THEN
 		persons := (p.receipt ->> 'persons')::int;
 	END IF;
-	receipt := ehr_internal.claims_receipt(payload_no, persons, envelope_findings);
-	UPDATE ehr_store.payload SET receipt = claims_run.receipt WHERE payload = payload_no;
-	RETURN receipt;
+	new_receipt := ehr_internal.claims_receipt(payload_no, persons, envelope_findings);
+	UPDATE ehr_store.payload SET receipt = new_receipt WHERE payload = payload_no;
+	RETURN new_receipt;
 END
 $body$;
 COMMENT ON FUNCTION ehr_internal.claims_run(bigint, int) IS 'takes in the dossiers of a stored payload (NULL: all) and gives its receipt';
@@ -776,10 +776,10 @@ BEGIN
 	IF payload IS NULL OR coalesce(btrim(source), '') = '' THEN
 		RAISE EXCEPTION 'claims payload and source must be given' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	INSERT INTO ehr_store.payload (kind, source, sha256, body)
+	INSERT INTO ehr_store.payload AS p (kind, source, sha256, body)
 	VALUES ('claims', ingest_claims.source, sha256(ingest_claims.payload), ingest_claims.payload)
-	ON CONFLICT (kind, source, sha256) DO NOTHING
-	RETURNING ehr_store.payload.payload INTO no;
+	ON CONFLICT ON CONSTRAINT payload_kind_source_sha256_key DO NOTHING
+	RETURNING p.payload INTO no;
 	IF no IS NOT NULL THEN
 		RETURN ehr_internal.claims_run(no, NULL);
 	END IF;

@@ -250,7 +250,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shipped, template) VALUES
 ('drug', 1, 'XML2', 'MedicationRequest', '${MA_LK}:XML2:${@stt}', true, $json${
 	"resourceType": "MedicationRequest", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML2/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML2/${STT}"}],
 	"status": "completed",
 	"intent": "order",
 	"category": [{"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]}],
@@ -275,7 +275,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shippe
 INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs, lacks, unless, shipped, template) VALUES
 ('service-order', 1, 'XML3', 'ServiceRequest', '${MA_LK}:XML3:${@stt}', '{NGAY_YL}', '{MA_VAT_TU}', '{"MA_NHOM": {"target": "bed"}}', true, $json${
 	"resourceType": "ServiceRequest", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML3/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML3/${STT}"}],
 	"status": "completed",
 	"intent": "order",
 	"code": {"coding": [{"system": "$@service", "code": "$MA_DICH_VU"}], "text": "$TEN_DICH_VU"},
@@ -289,7 +289,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 
 ('service', 2, 'XML3', 'Procedure', '${MA_LK}:XML3:${@stt}', '{}', '{MA_VAT_TU}', '{"MA_NHOM": {"target": "bed"}}', true, $json${
 	"resourceType": "Procedure", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML3/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML3/${STT}"}],
 	"basedOn": [{"reference": "$@ref:service-order"}],
 	"status": "completed",
 	"category": {"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]},
@@ -309,7 +309,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs, lacks, only_if, shipped, template) VALUES
 ('bed', 3, 'XML3', 'ChargeItem', '${MA_LK}:XML3:${@stt}', '{MA_DICH_VU}', '{MA_VAT_TU}', '{"MA_NHOM": {"target": "bed"}}', true, $json${
 	"resourceType": "ChargeItem", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML3/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML3/${STT}"}],
 	"status": "billable",
 	"code": {
 		"coding": [{"system": "$@service", "code": "$MA_DICH_VU"}, {"system": "$@cost-group", "code": "$MA_NHOM.code"}],
@@ -324,7 +324,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 
 ('supply', 4, 'XML3', 'SupplyDelivery', '${MA_LK}:XML3:${@stt}', '{MA_VAT_TU}', '{}', '{}', true, $json${
 	"resourceType": "SupplyDelivery", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML3/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML3/${STT}"}],
 	"status": "completed",
 	"patient": {"reference": "$@ref:patient"},
 	"type": {"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]},
@@ -338,7 +338,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shipped, template) VALUES
 ('result', 1, 'XML4', 'Observation', '${MA_LK}:XML4:${@stt}', true, $json${
 	"resourceType": "Observation", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML4/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML4/${STT}"}],
 	"status": "final",
 	"category": [
 		{"$needs": "GIA_TRI", "coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}],
@@ -359,7 +359,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shippe
 INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shipped, template) VALUES
 ('progress', 1, 'XML5', 'ClinicalImpression', '${MA_LK}:XML5:${@stt}', true, $json${
 	"resourceType": "ClinicalImpression", "id": "$@id",
-	"identifier": [{"system": "$@dossier-row", "value": "${@facility}/${MA_LK}/XML5/${STT}"}],
+	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML5/${STT}"}],
 	"status": "completed",
 	"subject": {"reference": "$@ref:patient"},
 	"encounter": {"reference": "$@ref:encounter"},
