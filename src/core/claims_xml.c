@@ -460,9 +460,15 @@ CoreStatus
 claims_xml_base64(const CoreContext *cx, const char *text, size_t len, char **out, size_t *out_len)
 {
 	size_t		room = len / 4 * 3 + 3;
-	char	   *bytes = cx->alloc(cx->arg, room);
 	const char *end;
+	char	   *bytes;
+	size_t		i;
 
+	/* libsodium takes some bytes above 127 for letters */
+	for (i = 0; i < len; i++)
+		if ((unsigned char) text[i] >= 0x80)
+			return CORE_INVALID;
+	bytes = cx->alloc(cx->arg, room);
 	if (bytes == NULL)
 		return CORE_NO_MEMORY;
 	if (sodium_base642bin((unsigned char *) bytes, room, text, len, " \t\r\n", out_len,
