@@ -9,7 +9,8 @@ DATA         = $(wildcard sql/upgrade/*--*--*.sql)
 
 # The rooms, in the order in which they may use each other: doc/architecture.md.
 ROOMS        = types fhir merge audit store identity consent api intake share report
-SQL_FILES    = sql/ehr.sql $(foreach room,$(ROOMS),$(wildcard sql/$(room).sql) $(sort $(wildcard sql/$(room)_*.sql)))
+# A room's parts: its SQL, the tables of data that it ships, further SQL (ROOM_*.sql).
+SQL_FILES    = sql/ehr.sql $(foreach room,$(ROOMS),$(wildcard sql/$(room).sql) $(sort $(wildcard sql/data/$(room).*.tsv)) $(sort $(wildcard sql/$(room)_*.sql)))
 
 CORE_OBJS    = $(patsubst %.c,%.o,$(wildcard src/core/*.c))
 OBJS         = $(patsubst %.c,%.o,$(wildcard src/*.c) $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c))) $(CORE_OBJS)
@@ -33,8 +34,10 @@ PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(SCRIPT): $(SQL_FILES) ehr.control
-	cat $(SQL_FILES) > $@
+$(SCRIPT): $(SQL_FILES) ehr.control sql/data/insert.awk
+	for f in $(SQL_FILES); do \
+		case $$f in *.tsv) LC_ALL=C awk -f sql/data/insert.awk $$f ;; *) cat $$f ;; esac || exit; \
+	done > $@.tmp && mv $@.tmp $@
 
 $(OBJS): $(ROOM_HEADERS)
 
