@@ -140,6 +140,7 @@ BEGIN
 		PERFORM ehr_internal.load_units(pg_read_file(folder || 'ehr_units_2025_06.tsv'), '-infinity', true);
 		PERFORM ehr_internal.load_units(pg_read_file(folder || 'ehr_units_2025_07.tsv'), '2025-07-01', true);
 		PERFORM ehr_internal.load_units(pg_read_file(folder || 'ehr_units_2026_04.tsv'), '2026-04-30', false);
+		ANALYZE ehr_store.unit;
 	END IF;
 	DELETE FROM ehr_store.report_definition WHERE shipped;
 	INSERT INTO ehr_store.report_definition (name, title, basis, parameters, query, shipped)
@@ -302,6 +303,8 @@ DECLARE
 	patient int2 := ehr_internal.type_number('Patient');
 	condition int2 := ehr_internal.type_number('Condition');
 	immunization int2 := ehr_internal.type_number('Immunization');
+	added bigint;
+	all_added bigint := 0;
 BEGIN
 	SELECT * INTO seen FROM ehr_store.fact_state FOR UPDATE;
 
@@ -317,18 +320,29 @@ BEGIN
 	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_patient(r.doc::jsonb) AS f
 	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = patient AND NOT r.deleted
 		AND NOT EXISTS (SELECT FROM ehr_store.fact_patient x WHERE x.key = r.key);
+	GET DIAGNOSTICS added = ROW_COUNT;
+	all_added := all_added + added;
 	INSERT INTO ehr_store.fact_condition (key, version, subject, code, noted)
 	SELECT r.key, r.version, r.subject, f.code, f.noted
 	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_condition(r.doc::jsonb) AS f
 	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = condition AND NOT r.deleted AND r.subject IS NOT NULL
 		AND NOT EXISTS (SELECT FROM ehr_store.fact_condition x WHERE x.key = r.key);
+	GET DIAGNOSTICS added = ROW_COUNT;
+	all_added := all_added + added;
 	INSERT INTO ehr_store.fact_immunization (key, version, subject, disease, given)
 	SELECT r.key, r.version, r.subject, f.disease, f.given
 	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_immunization(r.doc::jsonb) AS f
 	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = immunization AND NOT r.deleted AND r.subject IS NOT NULL
 		AND NOT EXISTS (SELECT FROM ehr_store.fact_immunization x WHERE x.key = r.key);
+	GET DIAGNOSTICS added = ROW_COUNT;
+	all_added := all_added + added;
 
 	UPDATE ehr_store.fact_state SET epoch = ehr_internal.current_epoch(), txid = settled;
+	-- the report that follows is planned on tables that may just have been filled
+	IF all_added > 1000 + (SELECT sum(greatest(c.reltuples, 0)) / 10 FROM pg_class c
+		WHERE c.oid IN ('ehr_store.fact_patient'::regclass, 'ehr_store.fact_condition'::regclass, 'ehr_store.fact_immunization'::regclass)) THEN
+		ANALYZE ehr_store.fact_patient, ehr_store.fact_condition, ehr_store.fact_immunization;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.refresh_facts() IS 'brings the fact tables of reports up to the current versions of resources';
