@@ -5,7 +5,7 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" ehr.control
 MODULE_big   = ehr
 SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
 DATA_built   = $(SCRIPT)
-DATA         = $(wildcard sql/upgrade/*--*--*.sql)
+DATA         = $(wildcard sql/upgrade/*--*--*.sql) $(wildcard sql/data/ehr_*.tsv)
 
 # The rooms, in the order in which they may use each other: doc/architecture.md.
 ROOMS        = types fhir merge audit store identity consent api intake share report
