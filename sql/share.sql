@@ -107,21 +107,21 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 	('Condition', 2, 'Tình trạng', '$.clinicalStatus'),
 	('FamilyMemberHistory', 1, 'Người mắc', '$.relationship'),
 	('FamilyMemberHistory', 2, 'Bệnh', '$.condition[*].code'),
-	('MedicationRequest', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationRequest', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationRequest', 2, 'Cách dùng', '$.dosageInstruction[*].text, $.dosageInstruction[*].patientInstruction'),
 	('MedicationRequest', 3, 'Số lượng', '$.dispenseRequest.quantity'),
-	('MedicationStatement', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationStatement', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationStatement', 2, 'Cách dùng', '$.dosage[*].text'),
-	('MedicationDispense', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationDispense', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationDispense', 2, 'Cách dùng', '$.dosageInstruction[*].text'),
 	('MedicationDispense', 3, 'Số lượng', '$.quantity'),
-	('MedicationAdministration', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationAdministration', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationAdministration', 2, 'Liều', '$.dosage.text, $.dosage.dose'),
 	('Immunization', 1, '', '$.vaccineCode'),
 	('Immunization', 2, 'Mũi', '$.protocolApplied[*].doseNumberPositiveInt, $.protocolApplied[*].doseNumberString'),
 	('Immunization', 3, 'Lô', '$.lotNumber'),
-	('Immunization', 4, 'Nơi tiêm', '$.performer[*].actor.display, $.location.display'),
-	('Immunization', 5, 'Phản ứng', '$.reaction[*].detail.display'),
+	('Immunization', 4, 'Nơi tiêm', '$.performer[*].actor, $.location'),
+	('Immunization', 5, 'Phản ứng', '$.reaction[*].detail'),
 	('Immunization', 6, 'Trạng thái', '$.status ? (@ != "completed")'),
 	('Observation', 1, '', '$.code'),
 	('Observation', 2, 'Kết quả', '$.valueQuantity, $.valueString, $.valueCodeableConcept, $.valueInteger, $.valueBoolean, $.valueDateTime, $.valueRange, $.valueRatio'),
@@ -209,6 +209,8 @@ BEGIN
 			WHEN item ? 'low' OR item ? 'high' THEN concat_ws(' – ', ehr_internal.book_value(item -> 'low'), ehr_internal.book_value(item -> 'high'))
 			WHEN item ? 'numerator' THEN concat_ws(' / ', ehr_internal.book_value(item -> 'numerator'), ehr_internal.book_value(item -> 'denominator'))
 			WHEN item ? 'display' THEN concat_ws(' ', item ->> 'display', '(' || (item ->> 'code') || ')')
+			-- a reference that the book has put a name for
+			WHEN item ? 'reference' AND item ->> 'reference' !~ '^([A-Z][A-Za-z]+/|[a-z]+:|#)' THEN item ->> 'reference'
 			WHEN item ? 'identifier' THEN ehr_internal.book_value(item -> 'identifier')
 			WHEN item ? 'value' THEN concat_ws(' ', item ->> 'comparator', ehr_internal.book_value(item -> 'value'), coalesce(item ->> 'unit', item ->> 'code'))
 			WHEN item ? 'code' AND jsonb_typeof(item -> 'code') = 'string' THEN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.code = item ->> 'code'), item ->> 'code')
@@ -303,6 +305,7 @@ DECLARE
 	device_url text := ehr_internal.name_uuid(person || ' Device');
 	stamp text := to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.MSTZH:TZM');
 	urls jsonb;
+	labels jsonb;
 	book ehr_internal.book_entry[];
 	sections jsonb;
 	documents jsonb;
@@ -316,6 +319,11 @@ BEGIN
 		ORDER BY (SELECT s.ordinal FROM ehr_internal.book_section s WHERE s.name = e.section), e.day DESC NULLS LAST, e.url);
 	urls := urls || coalesce((SELECT jsonb_object_agg(n, e.url) FROM unnest(book) AS e, unnest(e.names) AS n), '{}');
 
+	-- names in place of references, for the lines
+	SELECT coalesce(jsonb_object_agg(ehr_internal.name_uuid(person || ' ' || (d ->> 'resourceType') || '/' || (d ->> 'id')), label), '{}') INTO labels
+	FROM jsonb_array_elements(referred) AS d, ehr_internal.book_value(coalesce(d -> 'name', d -> 'code')) AS label
+	WHERE label <> '';
+
 	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('title', s.title,
 			'code', jsonb_build_object('coding', jsonb_build_array(
 				CASE WHEN s.loinc IS NULL THEN jsonb_build_object('system', 'urn:ehr:book-section', 'code', s.name)
@@ -328,7 +336,7 @@ BEGIN
 		SELECT array_agg(line ORDER BY n) AS lines, jsonb_agg(jsonb_build_object('reference', url) ORDER BY n) AS entries
 		FROM (SELECT 0 AS n, patient_url AS url, ehr_internal.book_line(patient) AS line WHERE s.name = 'demographics'
 			UNION ALL
-			SELECT n, e.url, concat_ws(' · ', ehr_internal.book_date(left(e.day, 10)), ehr_internal.book_line(e.doc), 'Nguồn: ' || array_to_string(e.authors, ', '))
+			SELECT n, e.url, concat_ws(' · ', ehr_internal.book_date(left(e.day, 10)), ehr_internal.book_line(ehr_internal.rename_references(e.doc, labels)), 'Nguồn: ' || array_to_string(e.authors, ', '))
 			FROM unnest(book) WITH ORDINALITY AS e (section, day, url, names, authors, doc, n) WHERE e.section = s.name) AS q) AS l;
 
 	SELECT jsonb_agg(jsonb_build_object('fullUrl', e.url, 'resource', ehr_internal.rename_references(
