@@ -106,7 +106,8 @@ sub allergy
 	$doc{id} = 'a' . draw(3) if maybe(80);
 	$doc{criticality} = one_of('high', 'low', 'unable-to-assess') if maybe(70);
 	$doc{category} = [ map { one_of('food', 'medication', 'biologic') } 0 .. draw(2) ] if maybe(50);
-	$doc{_category} = [ { extension => [ { url => 'http://example.org/c', valueString => one_of('q', 'r') } ] } ] if $doc{category} && maybe(30);
+	$doc{_category} = [ { extension => [ { url => 'http://example.org/c', valueString => one_of('q', 'r') } ] }, map { undef } 2 .. @{ $doc{category} } ]
+		if $doc{category} && maybe(30);
 	$doc{clinicalStatus} = { coding => [ { system => 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code => one_of('active', 'inactive', 'resolved') } ] } if maybe(70);
 	if (maybe(30)) { $doc{onsetDateTime} = one_of(@dates); }
 	elsif (maybe(30)) { $doc{onsetString} = one_of('child', 'adult'); }
