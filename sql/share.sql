@@ -370,40 +370,31 @@ COMMENT ON FUNCTION ehr_internal.book_bundle(uuid, jsonb, jsonb, jsonb, text[], 
 -- ---- what applications call ----
 
 -- Which patients are one person: for the functions below, which then read under row security. Nobody else may call it.
-CREATE FUNCTION ehr.person_subjects(person uuid) RETURNS TABLE (subject bigint, name text)
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 3
+CREATE FUNCTION ehr.subject_names(person ehr.person) RETURNS TABLE (subject bigint, name text)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 3
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.person_subjects(uuid) IS 'keys and names of the source patients of a person (internal use of room share)';
-REVOKE EXECUTE ON FUNCTION ehr.person_subjects(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.subject_names(ehr.person) IS 'keys and names of the source patients of a person (internal use of room share)';
+REVOKE EXECUTE ON FUNCTION ehr.subject_names(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.person_subjects(person uuid) RETURNS TABLE (subject bigint, name text)
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 3
+CREATE FUNCTION ehr_internal.subject_names(person ehr.person) RETURNS TABLE (subject bigint, name text)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 3
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY
-	WITH RECURSIVE up AS (
-		SELECT p.key, p.merged_into FROM ehr_store.person p WHERE p.id = person_subjects.person
-		UNION
-		SELECT p.key, p.merged_into FROM up JOIN ehr_store.person p ON p.key = up.merged_into
-	), one AS (
-		SELECT up.key FROM up WHERE up.merged_into IS NULL
-		UNION
-		SELECT p.key FROM one JOIN ehr_store.person p ON p.merged_into = one.key
-	)
-	SELECT l.subject, 'Patient/' || k.id FROM one JOIN ehr_store.person_link l ON l.person = one.key JOIN ehr_store.resource_key k ON k.key = l.subject;
+	RETURN QUERY SELECT k.key, 'Patient/' || k.id FROM ehr_store.resource_key k
+		WHERE k.key = ANY (ehr_internal.subjects_of_person(subject_names.person::uuid));
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.person_subjects(uuid) IS 'implementation of ehr.person_subjects';
+COMMENT ON FUNCTION ehr_internal.subject_names(ehr.person) IS 'implementation of ehr.subject_names';
 
-CREATE FUNCTION ehr.golden(person uuid) RETURNS ehr.fhir
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+CREATE FUNCTION ehr.golden(person ehr.person) RETURNS ehr.fhir
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.golden(uuid) IS 'one Patient out of what the sources that the caller may see say of a person, with the origin of each element; null when there is none';
-REVOKE EXECUTE ON FUNCTION ehr.golden(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.golden(ehr.person) IS 'one Patient out of what the sources that the caller may see say of a person, with the origin of each element; null when there is none';
+REVOKE EXECUTE ON FUNCTION ehr.golden(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.golden(person uuid) RETURNS ehr.fhir
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+CREATE FUNCTION ehr_internal.golden(person ehr.person) RETURNS ehr.fhir
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -413,23 +404,23 @@ BEGIN
 	SELECT ehr.merge(ehr.fhir_normalize(ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded)::ehr.fhir, s.source, coalesce(k.rank, 0))),
 		jsonb_agg(jsonb_build_object('type', 'seealso', 'other', jsonb_build_object('reference', 'Patient/' || r.id)) ORDER BY r.id COLLATE "C")
 	INTO merged, sources
-	FROM ehr.person_subjects(golden.person) AS p JOIN ehr_store.resource r ON r.key = p.subject,
+	FROM ehr.subject_names(golden.person) AS p JOIN ehr_store.resource r ON r.key = p.subject,
 		LATERAL (SELECT coalesce(r.doc::jsonb #>> '{meta,source}', 'urn:ehr:author:' || replace(r.author, ' ', '')) AS source) AS s
 		LEFT JOIN ehr_store.source_rank k ON k.source = s.source
 	WHERE NOT r.deleted;
 	RETURN CASE WHEN merged IS NOT NULL THEN (merged || jsonb_build_object('id', golden.person::text, 'link', sources))::ehr.fhir END;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.golden(uuid) IS 'implementation of ehr.golden';
+COMMENT ON FUNCTION ehr_internal.golden(ehr.person) IS 'implementation of ehr.golden';
 
-CREATE FUNCTION ehr.phr(person uuid) RETURNS ehr.fhir
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
+CREATE FUNCTION ehr.phr(person ehr.person) RETURNS ehr.fhir
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.phr(uuid) IS 'the health book of a person as a FHIR document: what the caller may see of it; null when that is nothing';
-REVOKE EXECUTE ON FUNCTION ehr.phr(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.phr(ehr.person) IS 'the health book of a person as a FHIR document: what the caller may see of it; null when that is nothing';
+REVOKE EXECUTE ON FUNCTION ehr.phr(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.phr(person uuid) RETURNS ehr.fhir
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
+CREATE FUNCTION ehr_internal.phr(person ehr.person) RETURNS ehr.fhir
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -442,7 +433,7 @@ BEGIN
 	END IF;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('author', r.author, 'doc', ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded))), '[]') INTO reports
 	FROM ehr_store.resource r
-	WHERE r.subject = ANY (ARRAY(SELECT p.subject FROM ehr.person_subjects(phr.person) AS p))
+	WHERE r.subject = ANY (ARRAY(SELECT p.subject FROM ehr.subject_names(phr.person) AS p))
 		AND r.type = ANY (ARRAY(SELECT p.type FROM ehr_internal.book_part p)) AND NOT r.deleted;
 
 	SELECT coalesce(jsonb_agg(ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded)), '[]') INTO referred
@@ -453,10 +444,10 @@ BEGIN
 		JOIN ehr_store.resource r ON r.type = b.type AND r.id = named.name[2]
 	WHERE NOT r.deleted;
 
-	RETURN ehr_internal.book_bundle(person, patient, reports, referred, ARRAY(SELECT p.name FROM ehr.person_subjects(phr.person) AS p), now());
+	RETURN ehr_internal.book_bundle(person, patient, reports, referred, ARRAY(SELECT p.name FROM ehr.subject_names(phr.person) AS p), now());
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.phr(uuid) IS 'implementation of ehr.phr';
+COMMENT ON FUNCTION ehr_internal.phr(ehr.person) IS 'implementation of ehr.phr';
 
 -- The lines of a book are those of its sections' narratives.
 CREATE FUNCTION ehr_internal.book_text(bundle jsonb) RETURNS text
@@ -472,21 +463,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION ehr_internal.book_text(jsonb) IS 'a health book as plain text';
 
-CREATE FUNCTION ehr.phr_text(person uuid) RETURNS text
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
+CREATE FUNCTION ehr.phr_text(person ehr.person) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.phr_text(uuid) IS 'the health book of a person as Vietnamese text: what the caller may see of it';
-REVOKE EXECUTE ON FUNCTION ehr.phr_text(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.phr_text(ehr.person) IS 'the health book of a person as Vietnamese text: what the caller may see of it';
+REVOKE EXECUTE ON FUNCTION ehr.phr_text(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.phr_text(person uuid) RETURNS text
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
+CREATE FUNCTION ehr_internal.phr_text(person ehr.person) RETURNS text
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN ehr_internal.book_text(ehr_internal.phr(person));
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.phr_text(uuid) IS 'implementation of ehr.phr_text';
+COMMENT ON FUNCTION ehr_internal.phr_text(ehr.person) IS 'implementation of ehr.phr_text';
 
 CREATE FUNCTION ehr_internal.create_share() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -501,7 +492,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.source_rank'::regclass) THEN
 		CREATE POLICY anybody ON ehr_store.source_rank FOR SELECT USING (true);
 	END IF;
-	GRANT EXECUTE ON FUNCTION ehr.golden(uuid), ehr.phr(uuid), ehr.phr_text(uuid) TO ehr_app, ehr_query;
+	GRANT EXECUTE ON FUNCTION ehr.golden(ehr.person), ehr.phr(uuid), ehr.phr_text(uuid) TO ehr_app, ehr_query;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_share() IS 'what room share keeps';
