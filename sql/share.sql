@@ -388,13 +388,13 @@ $$;
 COMMENT ON FUNCTION ehr_internal.subject_names(ehr.person) IS 'implementation of ehr.subject_names';
 
 CREATE FUNCTION ehr.golden(person ehr.person) RETURNS ehr.fhir
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
 COMMENT ON FUNCTION ehr.golden(ehr.person) IS 'one Patient out of what the sources that the caller may see say of a person, with the origin of each element; null when there is none';
 REVOKE EXECUTE ON FUNCTION ehr.golden(ehr.person) FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.golden(person ehr.person) RETURNS ehr.fhir
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -414,13 +414,13 @@ $$;
 COMMENT ON FUNCTION ehr_internal.golden(ehr.person) IS 'implementation of ehr.golden';
 
 CREATE FUNCTION ehr.phr(person ehr.person) RETURNS ehr.fhir
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10000
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
 COMMENT ON FUNCTION ehr.phr(ehr.person) IS 'the health book of a person as a FHIR document: what the caller may see of it; null when that is nothing';
 REVOKE EXECUTE ON FUNCTION ehr.phr(ehr.person) FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.phr(person ehr.person) RETURNS ehr.fhir
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -464,13 +464,13 @@ $$;
 COMMENT ON FUNCTION ehr_internal.book_text(jsonb) IS 'a health book as plain text';
 
 CREATE FUNCTION ehr.phr_text(person ehr.person) RETURNS text
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10000
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
 COMMENT ON FUNCTION ehr.phr_text(ehr.person) IS 'the health book of a person as Vietnamese text: what the caller may see of it';
 REVOKE EXECUTE ON FUNCTION ehr.phr_text(ehr.person) FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.phr_text(person ehr.person) RETURNS text
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -492,7 +492,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.source_rank'::regclass) THEN
 		CREATE POLICY anybody ON ehr_store.source_rank FOR SELECT USING (true);
 	END IF;
-	GRANT EXECUTE ON FUNCTION ehr.golden(ehr.person), ehr.phr(uuid), ehr.phr_text(uuid) TO ehr_app, ehr_query;
+	GRANT EXECUTE ON FUNCTION ehr.golden(ehr.person), ehr.phr(ehr.person), ehr.phr_text(ehr.person) TO ehr_app, ehr_query;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_share() IS 'what room share keeps';
