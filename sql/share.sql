@@ -107,21 +107,21 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 	('Condition', 2, 'Tình trạng', '$.clinicalStatus'),
 	('FamilyMemberHistory', 1, 'Người mắc', '$.relationship'),
 	('FamilyMemberHistory', 2, 'Bệnh', '$.condition[*].code'),
-	('MedicationRequest', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationRequest', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationRequest', 2, 'Cách dùng', '$.dosageInstruction[*].text, $.dosageInstruction[*].patientInstruction'),
 	('MedicationRequest', 3, 'Số lượng', '$.dispenseRequest.quantity'),
-	('MedicationStatement', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationStatement', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationStatement', 2, 'Cách dùng', '$.dosage[*].text'),
-	('MedicationDispense', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationDispense', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationDispense', 2, 'Cách dùng', '$.dosageInstruction[*].text'),
 	('MedicationDispense', 3, 'Số lượng', '$.quantity'),
-	('MedicationAdministration', 1, '', '$.medicationCodeableConcept, $.medicationReference.display'),
+	('MedicationAdministration', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
 	('MedicationAdministration', 2, 'Liều', '$.dosage.text, $.dosage.dose'),
 	('Immunization', 1, '', '$.vaccineCode'),
 	('Immunization', 2, 'Mũi', '$.protocolApplied[*].doseNumberPositiveInt, $.protocolApplied[*].doseNumberString'),
 	('Immunization', 3, 'Lô', '$.lotNumber'),
-	('Immunization', 4, 'Nơi tiêm', '$.performer[*].actor.display, $.location.display'),
-	('Immunization', 5, 'Phản ứng', '$.reaction[*].detail.display'),
+	('Immunization', 4, 'Nơi tiêm', '$.performer[*].actor, $.location'),
+	('Immunization', 5, 'Phản ứng', '$.reaction[*].detail'),
 	('Immunization', 6, 'Trạng thái', '$.status ? (@ != "completed")'),
 	('Observation', 1, '', '$.code'),
 	('Observation', 2, 'Kết quả', '$.valueQuantity, $.valueString, $.valueCodeableConcept, $.valueInteger, $.valueBoolean, $.valueDateTime, $.valueRange, $.valueRatio'),
@@ -209,6 +209,8 @@ BEGIN
 			WHEN item ? 'low' OR item ? 'high' THEN concat_ws(' – ', ehr_internal.book_value(item -> 'low'), ehr_internal.book_value(item -> 'high'))
 			WHEN item ? 'numerator' THEN concat_ws(' / ', ehr_internal.book_value(item -> 'numerator'), ehr_internal.book_value(item -> 'denominator'))
 			WHEN item ? 'display' THEN concat_ws(' ', item ->> 'display', '(' || (item ->> 'code') || ')')
+			-- a reference that the book has put a name for
+			WHEN item ? 'reference' AND item ->> 'reference' !~ '^([A-Z][A-Za-z]+/|[a-z]+:|#)' THEN item ->> 'reference'
 			WHEN item ? 'identifier' THEN ehr_internal.book_value(item -> 'identifier')
 			WHEN item ? 'value' THEN concat_ws(' ', item ->> 'comparator', ehr_internal.book_value(item -> 'value'), coalesce(item ->> 'unit', item ->> 'code'))
 			WHEN item ? 'code' AND jsonb_typeof(item -> 'code') = 'string' THEN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.code = item ->> 'code'), item ->> 'code')
@@ -303,6 +305,7 @@ DECLARE
 	device_url text := ehr_internal.name_uuid(person || ' Device');
 	stamp text := to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.MSTZH:TZM');
 	urls jsonb;
+	labels jsonb;
 	book ehr_internal.book_entry[];
 	sections jsonb;
 	documents jsonb;
@@ -316,6 +319,11 @@ BEGIN
 		ORDER BY (SELECT s.ordinal FROM ehr_internal.book_section s WHERE s.name = e.section), e.day DESC NULLS LAST, e.url);
 	urls := urls || coalesce((SELECT jsonb_object_agg(n, e.url) FROM unnest(book) AS e, unnest(e.names) AS n), '{}');
 
+	-- names in place of references, for the lines
+	SELECT coalesce(jsonb_object_agg(ehr_internal.name_uuid(person || ' ' || (d ->> 'resourceType') || '/' || (d ->> 'id')), label), '{}') INTO labels
+	FROM jsonb_array_elements(referred) AS d, ehr_internal.book_value(coalesce(d -> 'name', d -> 'code')) AS label
+	WHERE label <> '';
+
 	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('title', s.title,
 			'code', jsonb_build_object('coding', jsonb_build_array(
 				CASE WHEN s.loinc IS NULL THEN jsonb_build_object('system', 'urn:ehr:book-section', 'code', s.name)
@@ -328,7 +336,7 @@ BEGIN
 		SELECT array_agg(line ORDER BY n) AS lines, jsonb_agg(jsonb_build_object('reference', url) ORDER BY n) AS entries
 		FROM (SELECT 0 AS n, patient_url AS url, ehr_internal.book_line(patient) AS line WHERE s.name = 'demographics'
 			UNION ALL
-			SELECT n, e.url, concat_ws(' · ', ehr_internal.book_date(left(e.day, 10)), ehr_internal.book_line(e.doc), 'Nguồn: ' || array_to_string(e.authors, ', '))
+			SELECT n, e.url, concat_ws(' · ', ehr_internal.book_date(left(e.day, 10)), ehr_internal.book_line(ehr_internal.rename_references(e.doc, labels)), 'Nguồn: ' || array_to_string(e.authors, ', '))
 			FROM unnest(book) WITH ORDINALITY AS e (section, day, url, names, authors, doc, n) WHERE e.section = s.name) AS q) AS l;
 
 	SELECT jsonb_agg(jsonb_build_object('fullUrl', e.url, 'resource', ehr_internal.rename_references(
@@ -362,39 +370,30 @@ COMMENT ON FUNCTION ehr_internal.book_bundle(uuid, jsonb, jsonb, jsonb, text[], 
 -- ---- what applications call ----
 
 -- Which patients are one person: for the functions below, which then read under row security. Nobody else may call it.
-CREATE FUNCTION ehr.person_subjects(person uuid) RETURNS TABLE (subject bigint, name text)
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 3
+CREATE FUNCTION ehr.subject_names(person ehr.person) RETURNS TABLE (subject bigint, name text)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 3
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.person_subjects(uuid) IS 'keys and names of the source patients of a person (internal use of room share)';
-REVOKE EXECUTE ON FUNCTION ehr.person_subjects(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.subject_names(ehr.person) IS 'keys and names of the source patients of a person (internal use of room share)';
+REVOKE EXECUTE ON FUNCTION ehr.subject_names(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.person_subjects(person uuid) RETURNS TABLE (subject bigint, name text)
-	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 3
+CREATE FUNCTION ehr_internal.subject_names(person ehr.person) RETURNS TABLE (subject bigint, name text)
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 3
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY
-	WITH RECURSIVE up AS (
-		SELECT p.key, p.merged_into FROM ehr_store.person p WHERE p.id = person_subjects.person
-		UNION
-		SELECT p.key, p.merged_into FROM up JOIN ehr_store.person p ON p.key = up.merged_into
-	), one AS (
-		SELECT up.key FROM up WHERE up.merged_into IS NULL
-		UNION
-		SELECT p.key FROM one JOIN ehr_store.person p ON p.merged_into = one.key
-	)
-	SELECT l.subject, 'Patient/' || k.id FROM one JOIN ehr_store.person_link l ON l.person = one.key JOIN ehr_store.resource_key k ON k.key = l.subject;
+	RETURN QUERY SELECT k.key, 'Patient/' || k.id FROM ehr_store.resource_key k
+		WHERE k.key = ANY (ehr_internal.subjects_of_person(subject_names.person::uuid));
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.person_subjects(uuid) IS 'implementation of ehr.person_subjects';
+COMMENT ON FUNCTION ehr_internal.subject_names(ehr.person) IS 'implementation of ehr.subject_names';
 
-CREATE FUNCTION ehr.golden(person uuid) RETURNS ehr.fhir
+CREATE FUNCTION ehr.golden(person ehr.person) RETURNS ehr.fhir
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.golden(uuid) IS 'one Patient out of what the sources that the caller may see say of a person, with the origin of each element; null when there is none';
-REVOKE EXECUTE ON FUNCTION ehr.golden(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.golden(ehr.person) IS 'one Patient out of what the sources that the caller may see say of a person, with the origin of each element; null when there is none';
+REVOKE EXECUTE ON FUNCTION ehr.golden(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.golden(person uuid) RETURNS ehr.fhir
+CREATE FUNCTION ehr_internal.golden(person ehr.person) RETURNS ehr.fhir
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -405,22 +404,22 @@ BEGIN
 	SELECT ehr.merge(ehr.fhir_normalize(ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded)::ehr.fhir, s.source, coalesce(k.rank, 0))),
 		jsonb_agg(jsonb_build_object('type', 'seealso', 'other', jsonb_build_object('reference', 'Patient/' || r.id)) ORDER BY r.id COLLATE "C")
 	INTO merged, sources
-	FROM ehr.person_subjects(golden.person) AS p JOIN ehr_store.resource r ON r.key = p.subject,
+	FROM ehr.subject_names(golden.person) AS p JOIN ehr_store.resource r ON r.key = p.subject,
 		LATERAL (SELECT coalesce(r.doc::jsonb #>> '{meta,source}', 'urn:ehr:author:' || replace(r.author, ' ', '')) AS source) AS s
 		LEFT JOIN ehr_store.source_rank k ON k.source = s.source
 	WHERE NOT r.deleted;
 	RETURN CASE WHEN merged IS NOT NULL THEN (merged || jsonb_build_object('id', golden.person::text, 'link', sources))::ehr.fhir END;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.golden(uuid) IS 'implementation of ehr.golden';
+COMMENT ON FUNCTION ehr_internal.golden(ehr.person) IS 'implementation of ehr.golden';
 
-CREATE FUNCTION ehr.phr(person uuid) RETURNS ehr.fhir
+CREATE FUNCTION ehr.phr(person ehr.person) RETURNS ehr.fhir
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.phr(uuid) IS 'the health book of a person as a FHIR document: what the caller may see of it; null when that is nothing';
-REVOKE EXECUTE ON FUNCTION ehr.phr(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.phr(ehr.person) IS 'the health book of a person as a FHIR document: what the caller may see of it; null when that is nothing';
+REVOKE EXECUTE ON FUNCTION ehr.phr(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.phr(person uuid) RETURNS ehr.fhir
+CREATE FUNCTION ehr_internal.phr(person ehr.person) RETURNS ehr.fhir
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -434,7 +433,7 @@ BEGIN
 	END IF;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('author', r.author, 'doc', ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded))), '[]') INTO reports
 	FROM ehr_store.resource r
-	WHERE r.subject = ANY (ARRAY(SELECT p.subject FROM ehr.person_subjects(phr.person) AS p))
+	WHERE r.subject = ANY (ARRAY(SELECT p.subject FROM ehr.subject_names(phr.person) AS p))
 		AND r.type = ANY (ARRAY(SELECT p.type FROM ehr_internal.book_part p)) AND NOT r.deleted;
 
 	SELECT coalesce(jsonb_agg(ehr_internal.with_version(r.doc::jsonb, r.version, r.recorded)), '[]') INTO referred
@@ -445,10 +444,10 @@ BEGIN
 		JOIN ehr_store.resource r ON r.type = b.type AND r.id = named.name[2]
 	WHERE NOT r.deleted;
 
-	RETURN ehr_internal.book_bundle(person, patient, reports, referred, ARRAY(SELECT p.name FROM ehr.person_subjects(phr.person) AS p), now());
+	RETURN ehr_internal.book_bundle(person, patient, reports, referred, ARRAY(SELECT p.name FROM ehr.subject_names(phr.person) AS p), now());
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.phr(uuid) IS 'implementation of ehr.phr';
+COMMENT ON FUNCTION ehr_internal.phr(ehr.person) IS 'implementation of ehr.phr';
 
 -- The lines of a book are those of its sections' narratives.
 CREATE FUNCTION ehr_internal.book_text(bundle jsonb) RETURNS text
@@ -464,13 +463,13 @@ AS $$
 $$;
 COMMENT ON FUNCTION ehr_internal.book_text(jsonb) IS 'a health book as plain text';
 
-CREATE FUNCTION ehr.phr_text(person uuid) RETURNS text
+CREATE FUNCTION ehr.phr_text(person ehr.person) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE COST 10000
 	AS 'MODULE_PATHNAME', 'ehr_as_owner';
-COMMENT ON FUNCTION ehr.phr_text(uuid) IS 'the health book of a person as Vietnamese text: what the caller may see of it';
-REVOKE EXECUTE ON FUNCTION ehr.phr_text(uuid) FROM PUBLIC;
+COMMENT ON FUNCTION ehr.phr_text(ehr.person) IS 'the health book of a person as Vietnamese text: what the caller may see of it';
+REVOKE EXECUTE ON FUNCTION ehr.phr_text(ehr.person) FROM PUBLIC;
 
-CREATE FUNCTION ehr_internal.phr_text(person uuid) RETURNS text
+CREATE FUNCTION ehr_internal.phr_text(person ehr.person) RETURNS text
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE COST 10000
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -478,7 +477,7 @@ BEGIN
 	RETURN ehr_internal.book_text(ehr_internal.phr(person));
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.phr_text(uuid) IS 'implementation of ehr.phr_text';
+COMMENT ON FUNCTION ehr_internal.phr_text(ehr.person) IS 'implementation of ehr.phr_text';
 
 CREATE FUNCTION ehr_internal.create_share() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -493,7 +492,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.source_rank'::regclass) THEN
 		CREATE POLICY anybody ON ehr_store.source_rank FOR SELECT USING (true);
 	END IF;
-	GRANT EXECUTE ON FUNCTION ehr.golden(uuid), ehr.phr(uuid), ehr.phr_text(uuid) TO ehr_app, ehr_query;
+	GRANT EXECUTE ON FUNCTION ehr.golden(ehr.person), ehr.phr(ehr.person), ehr.phr_text(ehr.person) TO ehr_app, ehr_query;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_share() IS 'what room share keeps';

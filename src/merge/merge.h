@@ -91,7 +91,8 @@ typedef struct MergeRule
 	const char *const *content_keys;	/* EACH: first the field, then those of its values
 										 * for which the content is the key after all */
 	const char *date_name;		/* DATE: valueDate or valueDateTime */
-	const MergeClass *classes;	/* ended by class 0 */
+	const MergeClass *classes;	/* ended by class 0; of a DATE, the first is that of dates */
+	bool		fullest;		/* ONE: the fullest statement, whatever its date */
 	MergePlace	place;
 } MergeRule;
 
@@ -135,7 +136,7 @@ typedef struct MergeStatedBy
 
 /* rules.c */
 extern const MergeRule *merge_rule(MergeText type, int model, MergeText name, bool repeats, MergeText *slot);
-extern int	merge_class(const MergeRule *rule, const MergeElement *element);
+extern int	merge_class(const MergeRule *rule, MergeElement *element);
 extern const MergeRule *merge_each_rule(void);
 extern const MergeRule *merge_meta_rule(MergeText name);
 extern int	merge_nrules(void);
@@ -167,6 +168,7 @@ extern Jsonb *merge_doc_write(const MergeDoc *doc);
 /* survive.c */
 extern int	merge_text_compare(MergeText a, MergeText b);
 extern bool merge_text_equal(MergeText a, MergeText b);
+extern int	merge_leaves(MergeElement *element);
 extern int	merge_compare(MergeElement *a, MergeElement *b);
 extern bool merge_refines(const MergeElement *a, const MergeElement *b);
 extern void merge_sort(MergeElement **elements, int n);

@@ -26,6 +26,11 @@ static const MergeClass deceased_classes[] = {
 	{"deceasedBoolean", "false", 1},
 	{NULL, NULL, 0}
 };
+static const MergeClass occurrence_classes[] = {
+	{"occurrenceDateTime", NULL, 2},
+	{"occurrenceString", NULL, 1},
+	{NULL, NULL, 0}
+};
 static const MergeClass criticality_classes[] = {
 	{NULL, "high", 3},
 	{NULL, "unable-to-assess", 2},
@@ -68,6 +73,11 @@ static const MergeRule rules[] = {
 	{NULL, "birthDate", MERGE_DATE, .date_name = "valueDate"},
 	{"Patient", "deceased[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = deceased_classes},
 	{"Patient", "communication", MERGE_EACH, .keys = by_language},
+
+	/* one event told by two: what each knows about its time and its code */
+	{"Immunization", "occurrence[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = occurrence_classes},
+	{"Immunization", "vaccineCode", MERGE_ONE, .fullest = true},
+	{"AllergyIntolerance", "code", MERGE_ONE, .fullest = true},
 
 	/* safety: the more careful statement survives whatever its date */
 	{"AllergyIntolerance", "criticality", MERGE_ONE, .classes = criticality_classes},
@@ -207,10 +217,12 @@ class_value_fits(const char *wanted, const MergeElement *element)
 	return false;
 }
 
-/* merge_class gives the safety class of an element: classes are sorted, the highest first. */
+/* merge_class gives the class of an element: a rule's classes are sorted, the highest first. */
 int
-merge_class(const MergeRule *rule, const MergeElement *element)
+merge_class(const MergeRule *rule, MergeElement *element)
 {
+	if (rule->fullest)
+		return merge_leaves(element);
 	if (rule->classes == NULL)
 		return 0;
 	for (const MergeClass *class = rule->classes; class->class > 0; class++)

@@ -21,8 +21,9 @@ merge_text_equal(MergeText a, MergeText b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-static int
-leaves(MergeElement *element)
+/* merge_leaves counts the values in an element: how complete it is. */
+int
+merge_leaves(MergeElement *element)
 {
 	if (element->leaves < 0)
 		element->leaves = (element->has_value ? json_leaves(&element->value) : 0) +
@@ -66,8 +67,8 @@ merge_compare(MergeElement *a, MergeElement *b)
 		return a->class > b->class ? 1 : -1;
 	if ((cmp = origin_compare_when(&a->origin, &b->origin)) != 0)
 		return cmp;
-	if (leaves(a) != leaves(b))
-		return leaves(a) > leaves(b) ? 1 : -1;
+	if (merge_leaves(a) != merge_leaves(b))
+		return merge_leaves(a) > merge_leaves(b) ? 1 : -1;
 	if ((cmp = origin_compare_source(&a->origin, &b->origin)) != 0)
 		return cmp;
 	if ((cmp = merge_text_compare(bytes(a), bytes(b))) != 0)
@@ -117,7 +118,9 @@ date_text(const MergeElement *element)
 {
 	MergeText	text = {"", 0};
 
-	if (element->has_value && element->value.type == jbvString)
+	bool		date = element->rule->classes == NULL || element->class == element->rule->classes[0].class;
+
+	if (date && element->has_value && element->value.type == jbvString)
 	{
 		text.data = element->value.val.string.val;
 		text.len = element->value.val.string.len;

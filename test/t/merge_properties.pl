@@ -106,7 +106,8 @@ sub allergy
 	$doc{id} = 'a' . draw(3) if maybe(80);
 	$doc{criticality} = one_of('high', 'low', 'unable-to-assess') if maybe(70);
 	$doc{category} = [ map { one_of('food', 'medication', 'biologic') } 0 .. draw(2) ] if maybe(50);
-	$doc{_category} = [ { extension => [ { url => 'http://example.org/c', valueString => one_of('q', 'r') } ] } ] if $doc{category} && maybe(30);
+	$doc{_category} = [ { extension => [ { url => 'http://example.org/c', valueString => one_of('q', 'r') } ] }, map { undef } 2 .. @{ $doc{category} } ]
+		if $doc{category} && maybe(30);
 	$doc{clinicalStatus} = { coding => [ { system => 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code => one_of('active', 'inactive', 'resolved') } ] } if maybe(70);
 	if (maybe(30)) { $doc{onsetDateTime} = one_of(@dates); }
 	elsif (maybe(30)) { $doc{onsetString} = one_of('child', 'adult'); }
@@ -125,11 +126,23 @@ sub request
 	return \%doc;
 }
 
+sub immunization
+{
+	my %doc = (resourceType => 'Immunization', status => 'completed', patient => { reference => 'Patient/p1' },
+		vaccineCode => { maybe(60) ? (coding => [ { system => 'urn:v', code => one_of('MR', 'BCG') } ]) : (text => 'MR'), maybe(30) ? (text => 'MR') : () });
+	my $meta = meta();
+	$doc{meta} = $meta if %$meta;
+	if (maybe(80)) { $doc{occurrenceDateTime} = one_of(@dates, '1980-02-03T08:00:00+07:00'); } else { $doc{occurrenceString} = one_of('1980', 'child'); }
+	$doc{lotNumber} = one_of('A', 'B') if maybe(50);
+	return \%doc;
+}
+
 my $json = JSON::PP->new->canonical->utf8;
 my @docs;
 push @docs, patient() for 1 .. $documents;
 push @docs, allergy() for 1 .. $documents / 4;
 push @docs, request() for 1 .. $documents / 4;
+push @docs, immunization() for 1 .. $documents / 4;
 
 # ---- the database ----
 
@@ -207,7 +220,7 @@ $node->safe_psql('postgres', q{
 		RETURN docs[1];
 	END $$;
 	CREATE TABLE groups AS SELECT i AS g, d.id FROM generate_series(1, 400) i
-		JOIN LATERAL (SELECT id FROM doc WHERE type = (ARRAY['Patient', 'Patient', 'AllergyIntolerance', 'MedicationRequest'])[1 + i % 4]
+		JOIN LATERAL (SELECT id FROM doc WHERE type = (ARRAY['Patient', 'Patient', 'AllergyIntolerance', 'MedicationRequest', 'Immunization'])[1 + i % 5]
 			ORDER BY hashint4(id + i * 100003) LIMIT 2 + i % 9) d ON true;
 	CREATE TABLE merged AS SELECT g, ehr.merge(d ORDER BY hashint4(id)) AS d FROM groups JOIN doc USING (id) GROUP BY g;
 });
@@ -305,7 +318,13 @@ my %oracle = (
 		return $s && $s->{bytes};
 	},
 	criticality => sub { my ($s) = statements($_[0], criticality => sub { my ($v) = @_; return defined $v ? $criticality{$v} // 0 : 0 }); return $s && $s->{bytes} });
-my %names = (multipleBirth => [qw(multipleBirthBoolean multipleBirthInteger)], deceased => [qw(deceasedBoolean deceasedDateTime)]);
+$oracle{vaccineCode} = sub { my ($s) = statements($_[0], vaccineCode => sub { leaves($_[0]) }); return $s && $s->{bytes} };
+$oracle{occurrence} = sub {
+	my @s = statements($_[0], occurrenceString => sub { 1 }, occurrenceDateTime => sub { 2 });
+	my $s = @s && $s[0]{class} < 2 ? $s[0] : fullest(@s);
+	return $s && $s->{bytes};
+};
+my %names = (occurrence => [qw(occurrenceString occurrenceDateTime)], multipleBirth => [qw(multipleBirthBoolean multipleBirthInteger)], deceased => [qw(deceasedBoolean deceasedDateTime)]);
 
 # What a merged document says, without the marks of merge.
 sub stated
