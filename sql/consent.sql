@@ -175,7 +175,7 @@ BEGIN
 
 	RETURN QUERY
 	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, ehr_internal.linked_subjects(me) AS l (subject)
+	FROM ehr_store.access_rule r, ehr_internal.subjects_of_person(me) AS l (subject)
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
 
 	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
@@ -225,7 +225,7 @@ BEGIN
 		WHERE r.kind = principal ->> 'kind' AND r.operation = 'write' AND r.valid @> clock_timestamp()
 			AND CASE r.relation
 				WHEN 'authored' THEN author = principal ->> 'org'
-				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.linked_subjects(me) AS s)
+				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.subjects_of_person(me) AS s)
 				ELSE false END);
 END
 $$;
@@ -364,7 +364,7 @@ BEGIN
 		coalesce(evidence, jsonb_build_object('session', principal ->> 'sid')))
 	RETURNING c.id INTO new_id;
 	PERFORM ehr_internal.audit_note(CASE WHEN deny THEN 'deny' ELSE 'grant' END, 'consent ' || new_id,
-		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
+		ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))));
 	RETURN new_id;
 END
 $$;
@@ -424,7 +424,7 @@ BEGIN
 	RETURNING c.person INTO whose;
 	IF NOT FOUND THEN RETURN false; END IF;
 	PERFORM ehr_internal.audit_note('withdraw', 'consent ' || consent,
-		ARRAY(SELECT ehr_internal.linked_subjects(ehr_internal.person_root(whose))));
+		ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))));
 	RETURN true;
 END
 $$;

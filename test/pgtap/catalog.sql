@@ -41,7 +41,7 @@ SELECT is_empty($$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace =
 
 SELECT is_empty($$ SELECT c.oid::regclass, a.grantee::regrole, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
 	WHERE c.relnamespace = 'ehr_store'::regnamespace AND a.grantee <> 'ehr_owner'::regrole
-		AND NOT (a.grantee IN ('ehr_query'::regrole, 'ehr_backup'::regrole) AND a.privilege_type = 'SELECT') $$,
+		AND NOT (a.grantee <> 0 AND a.privilege_type = 'SELECT' AND a.grantee::regrole::text LIKE 'ehr\_%') $$,
 	'nobody but the owner may do more than SELECT on tables of the store');
 
 SELECT is_empty($$ SELECT signature FROM func WHERE prosrc IN ('ehr_as_owner', 'ehr_as_system') AND has_function_privilege('public', oid, 'EXECUTE') $$,

@@ -9,7 +9,7 @@ SELECT ehr_test.put('{"resourceType": "Patient", "id": "ca-a1"}', '79001') AS a1
 SELECT ehr_test.put('{"resourceType": "Patient", "id": "ca-a2"}', '79002') AS a2 \gset
 SELECT ehr_test.put('{"resourceType": "Patient", "id": "ca-b1"}', '79001') AS b1 \gset
 SELECT ehr_test.put('{"resourceType": "Patient", "id": "ca-x"}', '79003') AS x \gset
-INSERT INTO ehr_store.person_link (subject, person) VALUES (:a1, 900001), (:a2, 900001), (:b1, 900002);
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:a1, 900001, 'manual'), (:a2, 900001, 'manual'), (:b1, 900002, 'manual');
 SELECT count(ehr_test.put(r::jsonb, author)) AS written FROM (VALUES
 	('{"resourceType": "Observation", "id": "ca-o1", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/ca-a1"}}', '79001'),
 	('{"resourceType": "Condition", "id": "ca-hiv", "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "B20"}]}, "subject": {"reference": "Patient/ca-a1"}}', '79001'),
@@ -200,7 +200,7 @@ SELECT ehr.may_write(:a1, 96::int2, '79001') AS nobody;
 
 -- merged persons: the record is one; a denial of either holds for both (attack C16)
 BEGIN;
-INSERT INTO ehr_store.person_link VALUES (:x, 900003);
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:x, 900003, 'manual');
 UPDATE ehr_store.person SET merged_into = 900001 WHERE key = 900003;
 SET ROLE regress_ehr_query;
 SELECT ehr_test.as_seen_by('citizen', :'a') AS kept, ehr_test.as_seen_by('citizen', 'aaaaaaaa-0000-4000-8000-000000000003') AS merged;

@@ -4,7 +4,7 @@ INSERT INTO ehr_store.person (key, id) OVERRIDING SYSTEM VALUE VALUES (900011, '
 SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "cs-1"}', '79001') AS p \gset
 SELECT count(ehr_internal.store_write(jsonb_build_object('resourceType', 'Observation', 'id', 'cs-o' || i, 'status', 'final',
 	'code', '{"text": "t"}'::jsonb, 'subject', '{"reference": "Patient/cs-1"}'::jsonb), '79001')) FROM generate_series(1, 20) AS i;
-INSERT INTO ehr_store.person_link VALUES (:p, 900011);
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:p, 900011, 'manual');
 CREATE TABLE ehr_test.elsewhere (id text);
 GRANT ALL ON ehr_test.elsewhere TO PUBLIC;
 CREATE VIEW ehr_test.mine WITH (security_invoker) AS SELECT * FROM ehr_store.resource WHERE id LIKE 'cs-%';
