@@ -41,6 +41,11 @@ $(SCRIPT): $(SQL_FILES) ehr.control sql/data/insert.awk
 
 $(OBJS): $(ROOM_HEADERS)
 
+# The FHIR model anew, out of HL7's definitions (doc/fhir.md).
+.PHONY: model
+model:
+	python3 src/core/fhir_model_gen.py
+
 # The pure C part alone, as a static library (unit tests and fuzzers build it with flags of their own).
 CORE_LIB     = src/core/libehr_core.a
 .PHONY: core

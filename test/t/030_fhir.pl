@@ -1,0 +1,193 @@
+# The fhir type against data that nobody here wrote, through dump and restore, and in the server's log.
+# The suites lie beside the project (or where EHR_SUITES says); their parts are skipped where they are absent.
+use strict;
+use warnings;
+
+use File::Basename qw(basename);
+use File::Compare qw(compare);
+use File::Temp qw(tempdir);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = $ENV{EHR_TOP};
+my $suites = $ENV{EHR_SUITES} // "$top/../shared/suites";
+my $absent = "the suites are not there: $suites";
+
+my $node = PostgreSQL::Test::Cluster->new('fhir');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'ehr'\nfsync = off\nlog_statement = 'none'\n");
+$node->start;
+my $db = 'postgres';
+$node->safe_psql($db, q{
+	CREATE EXTENSION ehr;
+	CREATE FUNCTION refusal(t text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE state text; detail text;
+	BEGIN
+		PERFORM t::ehr.fhir;
+		RETURN NULL;
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS state = returned_sqlstate, detail = pg_exception_detail;
+		RETURN state || ' ' || coalesce(detail, '');
+	END $$;
+	-- bytes that are no UTF-8 are refused before they reach the type
+	CREATE FUNCTION file_refusal(path text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		RETURN refusal(convert_from(pg_read_binary_file(path), 'UTF8'));
+	EXCEPTION WHEN OTHERS THEN
+		RETURN SQLSTATE;
+	END $$;
+});
+
+sub sql { return $node->safe_psql($db, $_[0]); }
+
+sub slurp_tsv
+{
+	open(my $file, '<', shift) or die $!;
+	my @lines = map { chomp; [ split /\t/ ] } <$file>;
+	shift @lines;
+	return @lines;
+}
+
+# file name → refusal, for all JSON files of a folder
+sub refusals
+{
+	my ($folder) = @_;
+	my %refused;
+	my @files = sort glob("$folder/*.json");
+	my $list = join(', ', map { "('$_')" } @files);
+	for my $line (split /\n/, sql("SELECT f, file_refusal(f) FROM (VALUES $list) v(f)"))
+	{
+		my ($file, $refusal) = split /\|/, $line, 2;
+		$refused{ basename($file) } = $refusal if defined $refusal && $refusal ne '';
+	}
+	return (scalar @files, \%refused);
+}
+
+SKIP: {
+	skip $absent, 2 unless -d "$suites/r4-examples";
+	my ($count, $refused) = refusals("$suites/r4-examples/cases");
+	my @exceptions = map { $_->[0] } slurp_tsv("$top/test/conformance/exceptions/r4-examples.tsv");
+	note("r4-examples: $count, refused: " . keys %$refused);
+	note("  $_: $refused->{$_}") for sort keys %$refused;
+	is_deeply([ sort keys %$refused ], [ sort @exceptions ], 'r4-examples: refused are those of the exception list, each with its clause');
+	cmp_ok(1 - keys(%$refused) / $count, '>=', 0.99, 'r4-examples: at least 99 % accepted');
+}
+
+SKIP: {
+	skip $absent, 3 unless -e "$suites/synthea-r4/cases/bundles.ndjson.gz";
+	sql(qq{
+		CREATE TABLE bundle (doc text);
+		COPY bundle FROM PROGRAM 'gzip -dc $suites/synthea-r4/cases/bundles.ndjson.gz' WITH (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01');
+	});
+	is(sql(q{SELECT count(*) FILTER (WHERE refusal(doc) IS NOT NULL) || ' of ' || count(*) FROM bundle}), '0 of 391', 'Synthea: bundles refused');
+	sql(q{CREATE TABLE resource AS SELECT (e -> 'resource')::text AS doc FROM bundle, jsonb_array_elements(doc::jsonb -> 'entry') e});
+	my ($count, $bad) = split /\|/, sql(q{SELECT count(*), count(refusal(doc)) FROM resource});
+	note("Synthea: $count resources, refused: $bad");
+	is($bad, 0, 'Synthea: every resource accepted');
+	is(sql(q{
+		SELECT count(*) FROM resource
+		WHERE doc::ehr.fhir::jsonb::text <> doc::jsonb::text OR pg_column_size(doc::ehr.fhir) <> pg_column_size(doc::jsonb)
+			OR NOT ehr.is_valid(doc::jsonb)}), 0, 'Synthea: stored as jsonb is, and valid again');
+	sql('DROP TABLE bundle');
+}
+
+SKIP: {
+	skip $absent, 2 unless -d "$suites/json-parsing";
+	my ($count, $refused) = refusals("$suites/json-parsing/cases/test_parsing");
+	my @reject = grep { /^n_/ } map { basename($_) } glob("$suites/json-parsing/cases/test_parsing/*.json");
+	my @accept = grep { /^y_/ } map { basename($_) } glob("$suites/json-parsing/cases/test_parsing/*.json");
+	my @let_in = grep { !defined $refused->{$_} || $refused->{$_} !~ /^(22P02|22P05|22021|54000)/ } @reject;
+	# \u0000 is JSON, but no text of PostgreSQL can hold it
+	my @kept_out = grep { defined $refused->{$_} && $refused->{$_} !~ /^(23514|22P05)/ } @accept;
+	is_deeply(\@let_in, [], 'json-parsing: all ' . @reject . ' cases to reject are rejected as JSON');
+	is_deeply(\@kept_out, [], 'json-parsing: all ' . @accept . ' cases to accept are read, and refused as not FHIR only');
+}
+
+SKIP: {
+	skip $absent, 1 unless -d "$suites/r4-examples-extra";
+	my ($count, $refused) = refusals("$suites/r4-examples-extra/cases");
+	note("r4-examples-extra: $count, refused: " . keys %$refused);
+	is(sql('SELECT 1'), 1, 'r4-examples-extra: no crash');
+}
+
+SKIP: {
+	skip $absent, 1 unless -d "$suites/fhir-r4-core";
+	my $out = tempdir(CLEANUP => 1) . '/model.c';
+	system_or_bail('python3', "$top/src/core/fhir_model_gen.py", '--suite', "$suites/fhir-r4-core", '--out', $out);
+	is(compare($out, "$top/src/core/fhir_model_generated.c"), 0, 'the model is what its generator makes of the definitions, byte for byte');
+}
+
+# -- dump and restore, binary copy
+sql(q{
+	CREATE TABLE kept (id int PRIMARY KEY, p ehr.fhir('Patient'), g ehr.fhir('Group'), b ehr.fhir('Binary'), l ehr.fhir('List')[], any_type ehr.fhir);
+	INSERT INTO kept VALUES (1, '{"resourceType":"Patient","name":[{"given":["a",null],"_given":[null,{"extension":[{"url":"u","valueDecimal":1.50}]}]}]}',
+		'{"resourceType":"Group","type":"person","actual":true}', '{"resourceType":"Binary","contentType":"text/plain"}',
+		ARRAY['{"resourceType":"List","status":"current","mode":"working"}']::ehr.fhir('List')[], '{"resourceType":"Basic","code":{"text":"\u0110\n\"\\\\"}}');
+	CREATE INDEX ON kept ((p ->> 'id'));
+	CREATE TABLE copied (LIKE kept);
+});
+my $dump = tempdir(CLEANUP => 1) . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, '-t', 'kept', $db ], 'pg_dump');
+like(slurp_file($dump), qr/g ehr\.fhir\('Group'\)/, 'a modifier is dumped quoted');
+$node->safe_psql($db, 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION ehr');
+$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', 'other', '-f', $dump ], 'restore');
+is($node->safe_psql('other', 'SELECT * FROM kept'), sql('SELECT * FROM kept'), 'restored as it was');
+my $binary = $node->basedir . '/binary';
+sql("COPY kept TO '$binary' (FORMAT binary); COPY copied FROM '$binary' (FORMAT binary)");
+is(sql('SELECT count(*) FROM kept JOIN copied USING (id, p, g, b, l, any_type)'), 1, 'binary COPY gives back the same');
+my ($status, $stdout, $stderr) = $node->psql($db, "CREATE TABLE groups (id int, p ehr.fhir('Group')); COPY kept (id, p) TO '$binary' (FORMAT binary); COPY groups FROM '$binary' (FORMAT binary)");
+like($stderr, qr/FHIR resource of the wrong type/, 'binary COPY obeys the modifier');
+
+# -- nothing personal in a client's or the server's log, by any way in
+my $secret = 'Nguyễn Bí Mật 079090000001';
+my @bad = (
+	qq({"resourceType":"Patient","birthDate":"$secret"}), qq({"resourceType":"Patient","$secret":1}), qq({"resourceType":"Patient","gender":"$secret"),
+	qq({"resourceType":"Patient","name":[{"family":"$secret","use":"x"}]}), qq({"resourceType":"$secret"}), qq("$secret"),
+	qq({"resourceType":"Patient","id":"$secret"}), qq({"resourceType":"Patient","text":{"status":"generated","div":"<p>$secret"}}),
+	qq({"resourceType":"Basic","code":{"text":"$secret"}}), qq({"resourceType":"Patient","name":[{"family":"$secret\\q"}]}));
+my @ways = (
+	sub { "INSERT INTO kept (p) VALUES ('$_[0]')" },
+	sub { "COPY kept (p) FROM stdin;\n" . $_[0] =~ s/\\/\\\\/gr . "\n\\.\n" },
+	sub { "DO \$\$ BEGIN INSERT INTO kept (p) VALUES ('$_[0]'); END \$\$" },
+	sub { "DO \$\$ DECLARE v ehr.fhir('Patient'); BEGIN v := '$_[0]'; END \$\$" },
+	sub { "PREPARE i(ehr.fhir('Patient')) AS INSERT INTO kept (p) VALUES (\$1); EXECUTE i('$_[0]')" },
+);
+my $out = '';
+my $refused = 0;
+for my $way (@ways)
+{
+	for my $doc (@bad)
+	{
+		my ($ret, $o, $e) = $node->psql($db, $way->($doc), on_error_stop => 1);
+		$refused++ if $ret != 0;
+		$out .= "$o\n$e\n";
+	}
+}
+is($refused, @ways * @bad, 'every bad document is refused by every way in');
+unlike($out, qr/Nguy|079090/, 'the client is told no value');
+# log_statement is off; what PostgreSQL writes about failed statements is switched off by the error itself
+unlike(slurp_file($node->logfile), qr/Nguy|079090/, 'the server logs no value');
+
+# -- statistics
+sql('ANALYZE kept; ANALYZE copied');
+is(sql(q{SELECT count(*) FROM pg_stats WHERE tablename = 'kept' AND attname IN ('p', 'g', 'b', 'any_type')
+	AND (most_common_vals IS NOT NULL OR histogram_bounds IS NOT NULL OR most_common_elems IS NOT NULL)}), 0, 'ANALYZE keeps no document');
+
+# -- no leak: a million bytes of documents a round, the same memory after a hundred rounds
+is(sql(q{
+	DO $$
+	DECLARE before bigint; after bigint;
+	BEGIN
+		FOR i IN 1..300 LOOP
+			PERFORM refusal('{"resourceType":"Patient","name":[' || repeat('{"family":"\u0041"},', 1000) || '{"family":' || CASE WHEN i % 2 = 0 THEN '1' ELSE '"x"' END || '}]}');
+			IF i = 100 THEN SELECT sum(used_bytes) INTO before FROM pg_backend_memory_contexts; END IF;
+		END LOOP;
+		SELECT sum(used_bytes) INTO after FROM pg_backend_memory_contexts;
+		PERFORM set_config('test.growth', (after - before)::text, false);
+	END $$;
+	SELECT current_setting('test.growth')::bigint < 100000}), 't', 'validation leaves no memory behind');
+
+$node->stop;
+done_testing();
