@@ -81,6 +81,8 @@ typedef struct Rights
 {
 	MemoryContext context;
 	char		sid[17];
+	uint64		last_used;
+	uint64		losses;			/* changes when something was lost */
 	uint64		generation;
 	TimestampTz next_change;	/* when a period begins or ends */
 	bool		authored;		/* reads what its own facility wrote */
@@ -94,7 +96,14 @@ typedef struct Rights
 	uint32		max_rights;
 } Rights;
 
+/*
+ * A pooled connection serves many sessions in turn: the rights of the last few
+ * are kept.  loaded is the one in use, and always one of them.
+ */
+#define KEPT_RIGHTS 16
+static Rights *kept[KEPT_RIGHTS];
 static Rights *loaded = NULL;	/* NULL: nothing loaded */
+static uint64 uses = 0;
 static bool checked = false;	/* loaded is what this statement goes by */
 static bool nobody = true;		/* there is no valid session */
 static bool changed_here = false;	/* this transaction changed consent */
@@ -111,7 +120,7 @@ access_recheck(void)
 uint64
 access_losses(void)
 {
-	return losses;
+	return loaded != NULL ? loaded->losses : 0;
 }
 
 /* ---- one decision ---- */
@@ -578,11 +587,30 @@ something_lost(const Rights *old, const Rights *new)
 	return false;
 }
 
+/* The place of the session's rights: where they are, else a free one, else that of the longest unused. */
+static Rights **
+place_of(const char *sid)
+{
+	Rights	  **best = &kept[0];
+
+	for (int i = 0; i < KEPT_RIGHTS; i++)
+	{
+		Rights	   *r = kept[i];
+
+		if (r != NULL && strcmp(r->sid, sid) == 0)
+			return &kept[i];
+		if (*best != NULL && (r == NULL || r->last_used < (*best)->last_used))
+			best = &kept[i];
+	}
+	return best;
+}
+
 static void
 load_rights(const Principal *principal, uint64 generation)
 {
 	Principal	p = *principal;
 	Rights	   *r = new_rights(&p, generation);
+	Rights	  **place;
 
 	PG_TRY();
 	{
@@ -595,15 +623,11 @@ load_rights(const Principal *principal, uint64 generation)
 	}
 	PG_END_TRY();
 	find_open(r);
-	if (loaded != NULL)
-	{
-		if (something_lost(loaded, r))
-			losses++;
-		MemoryContextDelete(loaded->context);
-	}
-	else
-		losses++;
-	loaded = r;
+	place = place_of(p.sid);
+	r->losses = *place == NULL || something_lost(*place, r) ? ++losses : (*place)->losses;
+	if (*place != NULL)
+		MemoryContextDelete((*place)->context);
+	*place = loaded = r;
 }
 
 const Principal *
@@ -613,6 +637,7 @@ access_refresh(void)
 	uint64		generation;
 
 	session_require_preload();
+	checked = false;			/* stays so if anything below fails */
 	p = session_principal();
 	nobody = p == NULL;
 	if (nobody)
@@ -623,10 +648,12 @@ access_refresh(void)
 
 	/* the generation is read first: what changes while we load is loaded the next time */
 	generation = pg_atomic_read_u64(&consent_shared->generation);
+	loaded = *place_of(p->sid);
 	if (loaded != NULL && strcmp(loaded->sid, p->sid) == 0 &&
 		(IsInParallelMode() ||
 		 (loaded->generation == generation && !changed_here && GetCurrentTimestamp() < loaded->next_change)))
 	{
+		loaded->last_used = ++uses;
 		checked = true;
 		return p;
 	}
@@ -637,6 +664,7 @@ access_refresh(void)
 				 errhint("Do not mark functions that read health records PARALLEL SAFE, or SET max_parallel_workers_per_gather = 0.")));
 	AcceptInvalidationMessages();
 	load_rights(p, generation);
+	loaded->last_used = ++uses;
 	checked = true;
 	return session_principal();
 }
@@ -696,8 +724,9 @@ access_xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_ABORT:
 			/* what was loaded may hold changes that have just been undone */
-			if (changed_here && loaded != NULL)
-				loaded->generation = 0;
+			for (int i = 0; changed_here && i < KEPT_RIGHTS; i++)
+				if (kept[i] != NULL)
+					kept[i]->generation = 0;
 			changed_here = false;
 			checked = false;
 			access_intent = 0;

@@ -36,6 +36,7 @@
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/session.h"
+#include "consent/spent.h"
 #include "core/jws.h"
 #include "core/mac.h"
 #include "ehr.h"
@@ -62,16 +63,8 @@ typedef struct SessionEntry
 	Principal	principal;
 } SessionEntry;
 
-/* A token that was used; it stays until it would be refused as expired. */
-typedef struct SpentEntry
-{
-	SessionKey	token;			/* MAC of issuer and jti; must be first */
-	TimestampTz until;
-} SpentEntry;
-
 ConsentShared *consent_shared = NULL;
 static HTAB *sessions = NULL;
-static HTAB *spent_tokens = NULL;
 
 static char *token_issuer = NULL;
 static char *token_audience = NULL;
@@ -101,7 +94,7 @@ request_shmem(void)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(ConsentShared)));
 	RequestAddinShmemSpace(hash_estimate_size(max_sessions, sizeof(SessionEntry)));
-	RequestAddinShmemSpace(hash_estimate_size(2 * (long) max_sessions, sizeof(SpentEntry)));
+	RequestAddinShmemSpace(spent_shmem_size(2 * (long) max_sessions));
 	RequestNamedLWLockTranche("ehr_session", 1);
 }
 
@@ -129,9 +122,7 @@ startup_shmem(void)
 	info.keysize = sizeof(SessionKey);
 	info.entrysize = sizeof(SessionEntry);
 	sessions = ShmemInitHash("ehr sessions", max_sessions, max_sessions, &info, HASH_ELEM | HASH_BLOBS);
-	info.entrysize = sizeof(SpentEntry);
-	spent_tokens = ShmemInitHash("ehr spent tokens", 2 * (long) max_sessions, 2 * (long) max_sessions,
-								 &info, HASH_ELEM | HASH_BLOBS);
+	spent_shmem_init(2 * (long) max_sessions);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -431,27 +422,49 @@ verify_token(const char *token, size_t len, JwsClaims *claims)
 
 /* Drops what has expired. The lock is held exclusively. */
 static void
-sweep_sessions(TimestampTz now)
+sweep_sessions(void)
 {
 	HASH_SEQ_STATUS scan;
 	SessionEntry *session;
-	SpentEntry *token;
+	TimestampTz now = GetCurrentTimestamp();
 
 	hash_seq_init(&scan, sessions);
 	while ((session = hash_seq_search(&scan)) != NULL)
 		if (session->principal.expires <= now)
 			hash_search(sessions, &session->key, HASH_REMOVE, NULL);
-	hash_seq_init(&scan, spent_tokens);
-	while ((token = hash_seq_search(&scan)) != NULL)
-		if (token->until <= now)
-			hash_search(spent_tokens, &token->token, HASH_REMOVE, NULL);
 }
 
-static bool
-tables_full(void)
+static void
+fill_principal(Principal *p, const JwsClaims *claims, const unsigned char sid[8])
 {
-	return hash_get_num_entries(sessions) >= max_sessions ||
-		hash_get_num_entries(spent_tokens) >= 2 * (long) max_sessions;
+	memset(p, 0, sizeof(Principal));
+	strlcpy(p->kind, claims->kind, sizeof(p->kind));
+	strlcpy(p->sub, claims->subject, sizeof(p->sub));
+	strlcpy(p->org, claims->org, sizeof(p->org));
+	strlcpy(p->purpose, claims->purpose, sizeof(p->purpose));
+	strlcpy(p->name, claims->name, sizeof(p->name));
+	hex_encode((const char *) sid, 8, p->sid);
+	p->expires = time_t_to_timestamptz((pg_time_t) claims->expires);
+}
+
+/* Reports what kept a token from being spent. */
+static void
+refuse_spending(SpentResult result, int saved_errno)
+{
+	if (result == SPENT_BEFORE)
+		refuse_token();
+	if (result == SPENT_FULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many sessions are open"),
+				 errhint("Raise ehr.max_sessions and restart the server, or wait until sessions expire."),
+				 errhidestmt(true)));
+	errno = saved_errno;
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("the use of a token could not be recorded: %m"),
+			 errhint("The server must be able to write to its data directory."),
+			 errhidestmt(true)));
 }
 
 /*
@@ -462,53 +475,36 @@ tables_full(void)
 static void
 open_session(const JwsClaims *claims, SessionKey *key)
 {
+	static const unsigned char no_key[MAC_KEY_BYTES] = {0};
 	char	   *token_name = psprintf("%s\n%s", claims->issuer, claims->token_id);
-	unsigned char no_key[MAC_KEY_BYTES] = {0};
-	SessionKey	token;
+	unsigned char token[MAC_BYTES];
 	unsigned char sid[8];
-	SpentEntry *spent;
-	SessionEntry *entry;
-	TimestampTz now = GetCurrentTimestamp();
-	bool		replayed;
-	bool		full;
+	SpentResult result = SPENT_FULL;
+	int			saved_errno;
 
-	mac_make(no_key, token_domain, token_name, strlen(token_name), token.bytes);
+	mac_make(no_key, token_domain, token_name, strlen(token_name), token);
 	if (!pg_strong_random(key->bytes, sizeof(key->bytes)) || !pg_strong_random(sid, sizeof(sid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not make a session key")));
 
 	LWLockAcquire(consent_shared->lock, LW_EXCLUSIVE);
-	if (tables_full())
-		sweep_sessions(now);
-	full = tables_full();
-	replayed = hash_search(spent_tokens, &token, HASH_FIND, NULL) != NULL;
-	if (!full && !replayed)
+	if (hash_get_num_entries(sessions) >= max_sessions)
+		sweep_sessions();
+	if (hash_get_num_entries(sessions) < max_sessions)
+		result = spent_note(token, time_t_to_timestamptz((pg_time_t) (claims->expires + token_leeway + 1)));
+	saved_errno = errno;
+	if (result == SPENT_NOW)
 	{
-		spent = hash_search(spent_tokens, &token, HASH_ENTER, NULL);
-		spent->until = time_t_to_timestamptz((pg_time_t) (claims->expires + token_leeway + 1));
-		entry = hash_search(sessions, key, HASH_ENTER, NULL);
+		SessionEntry *entry = hash_search(sessions, key, HASH_ENTER, NULL);
+
 		entry->database = MyDatabaseId;
 		entry->role = GetSessionUserId();
-		memset(&entry->principal, 0, sizeof(Principal));
-		strlcpy(entry->principal.kind, claims->kind, sizeof(entry->principal.kind));
-		strlcpy(entry->principal.sub, claims->subject, sizeof(entry->principal.sub));
-		strlcpy(entry->principal.org, claims->org, sizeof(entry->principal.org));
-		strlcpy(entry->principal.purpose, claims->purpose, sizeof(entry->principal.purpose));
-		strlcpy(entry->principal.name, claims->name, sizeof(entry->principal.name));
-		hex_encode((char *) sid, sizeof(sid), entry->principal.sid);
-		entry->principal.expires = time_t_to_timestamptz((pg_time_t) claims->expires);
+		fill_principal(&entry->principal, claims, sid);
 	}
 	LWLockRelease(consent_shared->lock);
-
-	if (replayed)
-		refuse_token();
-	if (full)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many sessions are open"),
-				 errhint("Raise ehr.max_sessions and restart the server, or wait until sessions expire."),
-				 errhidestmt(true)));
+	if (result != SPENT_NOW)
+		refuse_spending(result, saved_errno);
 }
 
 /* Ends sessions for good, on every connection. Returns how many. */
