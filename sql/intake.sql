@@ -601,7 +601,7 @@ COMMENT ON FUNCTION ehr_internal.claims_findings(ehr_internal.claims_leaf[], ehr
 	'how often a dossier deviates from the format in which way: {"decimal-comma": 12}';
 
 -- claims_common: the names that all templates of a dossier share; '@ref:NAME' is the reference to the resource that
--- the XML1 template NAME makes.
+-- the XML1 template NAME makes in any case (that is, one that needs nothing).
 CREATE FUNCTION ehr_internal.claims_common(one ehr_internal.claims_record, day date) RETURNS jsonb
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -611,7 +611,7 @@ AS $body$
 		|| (SELECT jsonb_object_agg('@ref:' || t.name,
 				t.type || '/' || ehr_internal.claims_id(one.vals ->> 'MA_CSKCB', t.type, ehr_internal.fill_text(t.key, one.vals)))
 			FROM ehr_internal.claims_template t
-			WHERE t.kind = 'XML1' AND t.each = '{}' AND t.valid_from <= day AND day < t.valid_to)
+			WHERE t.kind = 'XML1' AND t.each = '{}' AND t.needs = '{}' AND t.valid_from <= day AND day < t.valid_to)
 $body$;
 COMMENT ON FUNCTION ehr_internal.claims_common(ehr_internal.claims_record, date) IS
 	'system URIs, facility and references that the templates of all records of a dossier share';
@@ -636,6 +636,7 @@ DECLARE
 	subjects bigint[] := '{}';
 	sent int := (SELECT count(*) FROM unnest(leaves) l WHERE l.file > 0 AND (l.element IS NOT NULL OR l.problem IS NOT NULL));
 	kept int;
+	detail text;
 BEGIN
 	SELECT * INTO place FROM unnest(leaves) l WHERE l.file = 0 AND l.from_byte IS NOT NULL;
 	IF refusal IS NULL THEN
@@ -654,7 +655,9 @@ BEGIN
 			subjects := ehr_internal.claims_write(made.resources, one ->> 'MA_CSKCB', one ->> 'MA_LK',
 				one ->> 'NGAY_VAO', source, earlier.resources);
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-			refusal := jsonb_build_object('rule', 'sqlstate-' || SQLSTATE);
+			-- details of our errors name places and rules, never values
+			GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+			refusal := jsonb_build_object('rule', 'sqlstate-' || SQLSTATE, 'element', left(detail, 200));
 		END;
 	END IF;
 	IF refusal IS NOT NULL THEN

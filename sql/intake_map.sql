@@ -256,9 +256,9 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, shippe
 	"category": [{"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]}],
 	"medicationCodeableConcept": {
 		"coding": [
-			{"system": "$@drug", "code": "$MA_THUOC", "display": "$TEN_THUOC"},
+			{"$needs": "MA_THUOC", "system": "$@drug", "code": "$MA_THUOC", "display": "${TEN_THUOC} ${HAM_LUONG}"},
 			{"system": "$@drug-registration", "code": "$SO_DANG_KY"}],
-		"text": "${TEN_THUOC} ${HAM_LUONG}"},
+		"text": "$TEN_THUOC"},
 	"subject": {"reference": "$@ref:patient"},
 	"encounter": {"reference": "$@ref:encounter"},
 	"authoredOn": "$NGAY_YL",
@@ -295,7 +295,7 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 	"category": {"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]},
 	"code": {
 		"coding": [
-			{"system": "$@service", "code": "$MA_DICH_VU", "display": "$TEN_DICH_VU"},
+			{"system": "$@service", "code": "$MA_DICH_VU"},
 			{"$each": "MA_PTTT_QT", "system": "$@icd-9-cm", "code": "$."}],
 		"text": "$TEN_DICH_VU"},
 	"subject": {"reference": "$@ref:patient"},
@@ -327,7 +327,9 @@ INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, needs,
 	"identifier": [{"system": "$@dossier-row", "value": "${@sender}/${MA_LK}/XML3/${STT}"}],
 	"status": "completed",
 	"patient": {"reference": "$@ref:patient"},
-	"type": {"coding": [{"system": "$@cost-group", "code": "$MA_NHOM.code"}]},
+	"type": {"coding": [
+		{"system": "http://terminology.hl7.org/CodeSystem/supply-item-type", "code": "device"},
+		{"system": "$@cost-group", "code": "$MA_NHOM.code"}]},
 	"suppliedItem": {
 		"quantity": {"$needs": "SO_LUONG", "value": "$SO_LUONG", "unit": "$DON_VI_TINH"},
 		"itemCodeableConcept": {"coding": [{"system": "$@supply", "code": "$MA_VAT_TU"}], "text": "$TEN_VAT_TU"}},
