@@ -5,7 +5,7 @@ INSERT INTO ehr_store.person (key, id) OVERRIDING SYSTEM VALUE VALUES
 SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "al-a"}', '79001') AS a \gset
 SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "al-b"}', '79001') AS b \gset
 SELECT ehr_internal.store_write('{"resourceType": "Observation", "id": "al-o", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/al-a"}}', '79001') > 0 AS written;
-INSERT INTO ehr_store.person_link (subject, person) VALUES (:a, 910001), (:b, 910002);
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:a, 910001, 'manual'), (:b, 910002, 'manual');
 \set person_a '\'aaaaaaaa-1111-4000-8000-000000000001\''
 \set person_b '\'bbbbbbbb-1111-4000-8000-000000000002\''
 
@@ -117,7 +117,9 @@ SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NUL
 	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
 
 -- as it was
+DELETE FROM ehr_store.consent WHERE person BETWEEN 910001 AND 910002;
 DELETE FROM ehr_store.person_link WHERE subject IN (:a, :b);
 DELETE FROM ehr_store.person WHERE key IN (910001, 910002);
 DELETE FROM ehr_store.resource WHERE id LIKE 'al-%';
+DELETE FROM ehr_store.resource_key WHERE id LIKE 'al-%';
 DROP FUNCTION ehr_test.log_of(text, text, uuid);
