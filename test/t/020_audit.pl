@@ -131,9 +131,12 @@ is(count_of('spool_torn'), 1, 'and is noted');
 is(problems(), '', 'but is no problem');
 
 # --- a damaged stretch in the middle: what is behind it is imported, and it is told
-sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'ehr audit worker'});
-sql(q{BEGIN; LOCK TABLE ehr_store.audit_position; SELECT ehr_internal.audit_note('damage', 'entry ' || i) FROM generate_series(1, 50) AS i; SELECT pg_sleep(0.2)});
+# (the position is locked until the server stops, so that nothing is imported before)
+my $holder = $node->background_psql($db, on_error_stop => 0);
+$holder->query_safe(q{BEGIN; LOCK TABLE ehr_store.audit_position});
+sql(q{SELECT ehr_internal.audit_note('damage', 'entry ' || i) FROM generate_series(1, 50) AS i});
 $node->stop('immediate');
+eval { $holder->quit };
 ($last) = (spool_files_of_stopped())[-1];
 my $bytes = slurp_file($last);
 my $at = index($bytes, 'entry 25');
@@ -194,7 +197,7 @@ is(count_of('refused'), 0, 'the refused entry is not there');
 # --- fail closed: nobody imports and the spool is full
 $node->append_conf('postgresql.conf', 'ehr.audit_spool_limit = 16');
 $node->reload;
-my $holder = $node->background_psql($db);
+$holder = $node->background_psql($db);
 $holder->query_safe(q{BEGIN; LOCK TABLE ehr_store.audit_position});
 ($ret, $out, $err) = $node->psql($db, q{SELECT ehr_internal.audit_note('flood', repeat('x', 1900)) FROM generate_series(1, 12000)});
 isnt($ret, 0, 'entries are refused when the spool is full');

@@ -1,0 +1,125 @@
+-- Who looked: what the citizen's access log shows, and to whom.
+\set VERBOSITY terse
+INSERT INTO ehr_store.person (key, id) OVERRIDING SYSTEM VALUE VALUES
+	(910001, 'aaaaaaaa-1111-4000-8000-000000000001'), (910002, 'bbbbbbbb-1111-4000-8000-000000000002');
+SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "al-a"}', '79001') AS a \gset
+SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "al-b"}', '79001') AS b \gset
+SELECT ehr_internal.store_write('{"resourceType": "Observation", "id": "al-o", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/al-a"}}', '79001') > 0 AS written;
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:a, 910001, 'manual'), (:b, 910002, 'manual');
+\set person_a '\'aaaaaaaa-1111-4000-8000-000000000001\''
+\set person_b '\'bbbbbbbb-1111-4000-8000-000000000002\''
+
+-- what somebody finds in a person's access log
+CREATE FUNCTION ehr_test.log_of(kind text, sub text, person uuid) RETURNS TABLE (kind_of_entry text, who text, organisation text, purpose text, what text)
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM ehr_test.login(log_of.kind, log_of.sub);
+	RETURN QUERY SELECT l.kind, l.who, l.organisation, l.purpose, l.what FROM ehr.access_log(person) AS l ORDER BY l.at;
+	PERFORM ehr.detach();
+END $$;
+\c - regress_ehr_query
+\set VERBOSITY terse
+
+-- reads that leave a trace: rolled back, failed, read only, by cursor, in a function, in parallel
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-rollback', '79001', 'TREAT');
+SELECT id FROM ehr_store.resource WHERE id LIKE 'al-%' ORDER BY 1;
+ROLLBACK;
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-error', '79001', 'TREAT');
+SELECT id, 1 / (key - key) FROM ehr_store.resource WHERE id = 'al-o';
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT ehr_test.login('clinician', 'dr-readonly', '79001', 'TREAT');
+SELECT id FROM ehr_store.resource WHERE id = 'al-o';
+COMMIT;
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-cursor', '79001', 'TREAT');
+DECLARE c CURSOR FOR SELECT id FROM ehr_store.resource WHERE id LIKE 'al-%' ORDER BY id;
+FETCH 1 FROM c;
+ROLLBACK;
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-function', '79001', 'TREAT');
+SELECT ehr.get('Observation', 'al-o') IS NOT NULL AS found;
+ROLLBACK;
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-parallel', '79001', 'TREAT');
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL parallel_leader_participation = off;
+SELECT count(*) FROM ehr_store.resource WHERE id LIKE 'al-%';
+ROLLBACK;
+-- a read that shows nothing of anybody
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-nothing', '79009', 'TREAT');
+SELECT count(*) FROM ehr_store.resource WHERE id LIKE 'al-%';
+COMMIT;
+
+SELECT * FROM ehr_test.log_of('citizen', :person_a, :person_a);
+SELECT * FROM ehr_test.log_of('citizen', :person_b, :person_b);
+-- an auditor sees any; all others see none
+SELECT count(*) FROM ehr_test.log_of('auditor', 'au', :person_a);
+SELECT * FROM ehr_test.log_of('citizen', :person_b, :person_a);
+SELECT * FROM ehr_test.log_of('clinician', 'dr-rollback', :person_a);
+SELECT * FROM ehr.access_log(:person_a);
+-- nobody is no error
+SELECT * FROM ehr_test.log_of('auditor', 'au', 'cccccccc-1111-4000-8000-000000000003');
+-- a grant and a withdrawal are in it
+DO $$
+DECLARE
+	id uuid;
+BEGIN
+	PERFORM ehr_test.login('citizen', 'bbbbbbbb-1111-4000-8000-000000000002');
+	id := ehr.grant_consent('bbbbbbbb-1111-4000-8000-000000000002', 'practitioner:dr-9', 'all', 'TREAT');
+	PERFORM ehr.withdraw_consent(id);
+END $$;
+SELECT kind_of_entry, who FROM ehr_test.log_of('citizen', :person_b, :person_b);
+
+-- the tables themselves show nothing, and a read of them as superuser is recorded
+SELECT count(*) FROM ehr_store.audit_event;
+SELECT * FROM ehr.audit_verify();
+\c - postgres
+SELECT ehr_internal.audit_catch_up();
+SELECT count(*) > 0 AS seen FROM ehr_store.audit_event;
+COPY (SELECT count(*) > 0 FROM ehr_store.audit_event) TO stdout;
+SELECT ehr_internal.audit_catch_up();
+SELECT kind, role, relations FROM ehr_store.audit_event WHERE kind = 'read unbound' ORDER BY seq DESC LIMIT 2;
+-- every read has its intent before the persons, and the chain is whole
+SELECT count(*) AS persons_without_intent FROM ehr_store.audit_event a WHERE a.kind = 'admit'
+	AND NOT EXISTS (SELECT FROM ehr_store.audit_event i WHERE i.intent = a.intent AND i.kind <> 'admit' AND i.seq < a.seq);
+SELECT * FROM ehr.audit_verify();
+-- entries hold names and keys, no document
+SELECT count(*) AS with_documents FROM ehr_store.audit_event WHERE detail LIKE '%resourceType%' OR relations LIKE '%resourceType%';
+
+-- events
+BEGIN;
+SELECT ehr_internal.audit_note('test event', 'a detail', ARRAY[:a, :b]);
+SELECT ehr_internal.audit_note('test event', 'many', (SELECT array_agg(g) FROM generate_series(1, 1300) AS g));
+SELECT ehr_internal.audit_note('test event', repeat('đ', 1500), '{}');
+ROLLBACK;
+SELECT ehr_internal.audit_note(NULL);
+SELECT ehr_internal.audit_note('test event', 'x', ARRAY[1, NULL]);
+SELECT ehr_internal.audit_catch_up();
+SELECT left(detail, 10) AS detail, count(*) AS entries, count(DISTINCT intent) AS numbers, sum(cardinality(subjects)) AS subjects, max(octet_length(detail)) AS bytes
+FROM ehr_store.audit_event WHERE kind = 'test event' GROUP BY 1 ORDER BY 1;
+-- the hash tells rows apart that look alike
+SELECT count(DISTINCT h) AS hashes FROM (VALUES
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'ab', '', NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'a', 'b', NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 1::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 2, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('01', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{1}'))) AS v (h);
+-- what cannot be an entry has none
+SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', repeat('k', 3000), 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
+
+-- as it was
+DELETE FROM ehr_store.consent WHERE person BETWEEN 910001 AND 910002;
+DELETE FROM ehr_store.person_link WHERE subject IN (:a, :b);
+DELETE FROM ehr_store.person WHERE key IN (910001, 910002);
+DELETE FROM ehr_store.resource WHERE id LIKE 'al-%';
+DELETE FROM ehr_store.resource_key WHERE id LIKE 'al-%';
+DROP FUNCTION ehr_test.log_of(text, text, uuid);
