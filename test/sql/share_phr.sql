@@ -11,7 +11,7 @@ SELECT ehr_test.share_put('{"resourceType":"Patient","id":"sh-p1","name":[{"use"
 SELECT ehr_test.share_put('{"resourceType":"Patient","id":"sh-p2","name":[{"use":"official","text":"NGUYEN VAN AN"}],"birthDate":"1980-02-03","gender":"female","telecom":[{"system":"phone","value":"0902"}]}', '01002', 'urn:test:vaccination') AS p2 \gset
 SELECT ehr_test.share_put('{"resourceType":"Patient","id":"sh-p3","name":[{"text":"Trần Thị Bình"}]}', '79001', NULL) AS p3 \gset
 -- the second source is linked to a person that was merged into the first
-INSERT INTO ehr_store.person_link (subject, person) VALUES (:p1, 910001), (:p2, 910003), (:p3, 910002);
+INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:p1, 910001, $$test$$), (:p2, 910003, $$test$$), (:p3, 910002, $$test$$);
 UPDATE ehr_store.resource SET recorded = '2024-05-01 00:00:00Z' WHERE id LIKE 'sh-p%';
 -- at the same time, the more trusted source counts
 INSERT INTO ehr_store.source_rank VALUES ('urn:test:vaccination', 10);
