@@ -90,9 +90,12 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 	('Patient', 5, 'Điện thoại', '$.telecom[*] ? (@.system == "phone" || @.system == "sms")'),
 	('Patient', 6, 'Email', '$.telecom[*] ? (@.system == "email")'),
 	('Patient', 7, 'Địa chỉ', '$.address[*]'),
-	('Patient', 8, 'Người liên hệ', '$.contact[*].name'),
-	('Patient', 9, 'Đã mất', '$.deceasedDateTime'),
-	('Patient', 10, 'Đã mất', '$.deceasedBoolean ? (@ == true)'),
+	('Patient', 8, 'Dân tộc', '$.extension[*] ? (@.url == "urn:ehr:extension:ethnicity").valueCoding'),
+	('Patient', 9, 'Nghề nghiệp', '$.extension[*] ? (@.url == "urn:ehr:extension:occupation").valueCoding'),
+	('Patient', 10, 'Quốc tịch', '$.extension[*] ? (@.url == "http://hl7.org/fhir/StructureDefinition/patient-nationality").extension[*].valueCodeableConcept'),
+	('Patient', 11, 'Người liên hệ', '$.contact[*].name'),
+	('Patient', 12, 'Đã mất', '$.deceasedDateTime'),
+	('Patient', 13, 'Đã mất', '$.deceasedBoolean ? (@ == true)'),
 	('RelatedPerson', 1, 'Người đại diện', '$.name'),
 	('RelatedPerson', 2, 'Quan hệ', '$.relationship'),
 	('RelatedPerson', 3, 'Điện thoại', '$.telecom[*]'),
@@ -166,6 +169,17 @@ INSERT INTO ehr_internal.book_term (code, term) VALUES
 	('AMB', 'Ngoại trú'), ('IMP', 'Nội trú'), ('EMER', 'Cấp cứu'), ('SS', 'Lưu dưới 24 giờ'), ('HH', 'Tại nhà'), ('VR', 'Từ xa'), ('FLD', 'Tại cộng đồng'),
 	('home', 'Về nhà'), ('other-hcf', 'Chuyển cơ sở khác'), ('aadvice', 'Xin về'), ('exp', 'Tử vong');
 
+-- Identifiers by the names that ehr_internal.identifier_system gives their systems.
+CREATE TABLE ehr_internal.book_identifier (
+	name text PRIMARY KEY,
+	term text NOT NULL
+);
+COMMENT ON TABLE ehr_internal.book_identifier IS 'Vietnamese words for identifier systems, for the readable parts of the health book';
+
+INSERT INTO ehr_internal.book_identifier (name, term) VALUES
+	('cccd', 'Số định danh cá nhân'), ('cmnd', 'CMND'), ('passport', 'Hộ chiếu'), ('other-document', 'Giấy tờ khác'),
+	('patient', 'Mã người bệnh'), ('insurance-card', 'Thẻ BHYT'), ('insurance-number', 'Mã số BHXH');
+
 -- ---- reading a value aloud ----
 
 CREATE FUNCTION ehr_internal.book_date(value text) RETURNS text
@@ -212,6 +226,8 @@ BEGIN
 			-- a reference that the book has put a name for
 			WHEN item ? 'reference' AND item ->> 'reference' !~ '^([A-Z][A-Za-z]+/|[a-z]+:|#)' THEN item ->> 'reference'
 			WHEN item ? 'identifier' THEN ehr_internal.book_value(item -> 'identifier')
+			WHEN item ? 'system' AND jsonb_typeof(item -> 'value') = 'string' THEN concat_ws(' ', (
+				SELECT min(b.term) FROM ehr_internal.identifier_system s JOIN ehr_internal.book_identifier b USING (name) WHERE s.uri = item ->> 'system'), item ->> 'value')
 			WHEN item ? 'value' THEN concat_ws(' ', item ->> 'comparator', ehr_internal.book_value(item -> 'value'), coalesce(item ->> 'unit', item ->> 'code'))
 			WHEN item ? 'code' AND jsonb_typeof(item -> 'code') = 'string' THEN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.code = item ->> 'code'), item ->> 'code')
 			WHEN item ? 'code' THEN concat_ws(' ', ehr_internal.book_value(item -> 'code'), (

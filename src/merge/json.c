@@ -77,6 +77,26 @@ json_leaves(const JsonbValue *value)
 	return n;
 }
 
+/* json_has_marks: is there a letter beyond ASCII in any text of a value? */
+bool
+json_has_marks(const JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	item = *value;
+
+	it = value->type == jbvBinary ? JsonbIteratorInit(value->val.binary.data) : NULL;
+	do
+	{
+		token = it != NULL ? JsonbIteratorNext(&it, &item, false) : WJB_VALUE;
+		if ((token == WJB_VALUE || token == WJB_ELEM) && item.type == jbvString)
+			for (int i = 0; i < item.val.string.len; i++)
+				if ((unsigned char) item.val.string.val[i] >= 0x80)
+					return true;
+	} while (it != NULL && token != WJB_DONE);
+	return false;
+}
+
 /* json_bytes gives the canonical bytes of a value: jsonb's text form. */
 MergeText
 json_bytes(const JsonbValue *value)

@@ -137,7 +137,7 @@ static const char *
 reason(MergeElement *kept, MergeElement *other)
 {
 	if (kept->class != other->class)
-		return kept->rule->fullest ? "completeness" : "safety";
+		return kept->rule->prefer != PREFER_NOTHING ? "completeness" : "safety";
 	if (kept->rule->kind == MERGE_DATE && merge_compare(kept, other) < 0)
 		return "fuller date";
 	if (strcmp(kept->origin.time, other->origin.time) != 0)

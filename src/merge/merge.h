@@ -81,6 +81,14 @@ typedef struct MergeClass
 	int			class;			/* others are 0 */
 } MergeClass;
 
+/* What makes one statement better than a newer one. */
+typedef enum MergePrefer
+{
+	PREFER_NOTHING,
+	PREFER_FULLEST,				/* the one that says most */
+	PREFER_MARKED				/* a name with Vietnamese marks over one without */
+} MergePrefer;
+
 typedef struct MergeRule
 {
 	const char *type;			/* NULL: any resource type */
@@ -92,7 +100,7 @@ typedef struct MergeRule
 										 * for which the content is the key after all */
 	const char *date_name;		/* DATE: valueDate or valueDateTime */
 	const MergeClass *classes;	/* ended by class 0; of a DATE, the first is that of dates */
-	bool		fullest;		/* ONE: the fullest statement, whatever its date */
+	MergePrefer prefer;			/* what comes before the date, where there are no classes */
 	MergePlace	place;
 } MergeRule;
 
@@ -155,6 +163,7 @@ extern void json_push_key(JsonbParseState **state, const char *key, int len);
 extern void json_push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text, int len);
 extern bool json_read_mark(const JsonbValue *object, MergePlace place, Origin *origin, int32 *at);
 extern int	json_strip(JsonbValue *object, MergePlace place, JsonbValue **alternatives);
+extern bool json_has_marks(const JsonbValue *value);
 extern bool json_empty(const JsonbValue *object);
 extern void json_push_marked(JsonbParseState **state, JsonbIteratorToken token, const JsonbValue *object,
 							 MergePlace place, const Origin *origin, int32 at);

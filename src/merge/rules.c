@@ -67,7 +67,7 @@ static const MergeClass severity_classes[] = {
 static const MergeRule rules[] = {
 	/* who it is */
 	{NULL, "identifier", MERGE_EACH, .keys = by_system_value},
-	{NULL, "name", MERGE_EACH, .keys = by_use_period, .content_keys = many_of_use},
+	{NULL, "name", MERGE_EACH, .keys = by_use_period, .content_keys = many_of_use, .prefer = PREFER_MARKED},
 	{NULL, "telecom", MERGE_EACH, .keys = by_system_value},
 	{NULL, "address", MERGE_EACH, .keys = by_line_period},
 	{NULL, "birthDate", MERGE_DATE, .date_name = "valueDate"},
@@ -76,8 +76,8 @@ static const MergeRule rules[] = {
 
 	/* one event told by two: what each knows about its time and its code */
 	{"Immunization", "occurrence[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = occurrence_classes},
-	{"Immunization", "vaccineCode", MERGE_ONE, .fullest = true},
-	{"AllergyIntolerance", "code", MERGE_ONE, .fullest = true},
+	{"Immunization", "vaccineCode", MERGE_ONE, .prefer = PREFER_FULLEST},
+	{"AllergyIntolerance", "code", MERGE_ONE, .prefer = PREFER_FULLEST},
 
 	/* safety: the more careful statement survives whatever its date */
 	{"AllergyIntolerance", "criticality", MERGE_ONE, .classes = criticality_classes},
@@ -221,8 +221,10 @@ class_value_fits(const char *wanted, const MergeElement *element)
 int
 merge_class(const MergeRule *rule, MergeElement *element)
 {
-	if (rule->fullest)
+	if (rule->prefer == PREFER_FULLEST)
 		return merge_leaves(element);
+	if (rule->prefer == PREFER_MARKED)
+		return element->has_value && json_has_marks(&element->value);
 	if (rule->classes == NULL)
 		return 0;
 	for (const MergeClass *class = rule->classes; class->class > 0; class++)

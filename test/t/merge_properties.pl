@@ -284,10 +284,13 @@ sub statements
 				bytes => "$name\n" . (defined $value ? jsonb($value) : '') . "\n" . (defined $extra ? jsonb($extra) : '') };
 		}
 	}
-	return sort {
-		$b->{class} <=> $a->{class} || $b->{time} cmp $a->{time} || $b->{rank} <=> $a->{rank} ||
-			$b->{leaves} <=> $a->{leaves} || $b->{source} cmp $a->{source} || $b->{bytes} cmp $a->{bytes}
-	} @all;
+	return sort by_rank @all;
+}
+
+sub by_rank
+{
+	return $b->{class} <=> $a->{class} || $b->{time} cmp $a->{time} || $b->{rank} <=> $a->{rank} ||
+			$b->{leaves} <=> $a->{leaves} || $b->{source} cmp $a->{source} || $b->{bytes} cmp $a->{bytes};
 }
 
 sub fullest    # the greatest statement, then the greatest that says its date more fully, and so on
@@ -345,6 +348,25 @@ sub stated
 	return undef;
 }
 
+# Names: of each use (none is official) and period the best, marks before dates; of some uses every one.
+sub names
+{
+	my ($docs) = @_;
+	my (%best, %all);
+	for my $doc (@$docs)
+	{
+		for my $name (@{ $doc->{name} // [] })
+		{
+			my ($s) = statements([ { meta => $doc->{meta}, name => $name } ], name => sub { jsonb($_[0]) =~ /[\x80-\xff]/ ? 1 : 0 });
+			my $key = ($name->{use} // 'official') =~ /^(old|maiden|nickname|temp|anonymous)$/ ? jsonb($name)
+			  : ($name->{use} // 'official') . '|' . (defined $name->{period} ? jsonb($name->{period}) : '');
+			my @both = sort by_rank grep { defined } $best{$key}, $s;
+			$best{$key} = $both[0];
+		}
+	}
+	return join "\n", sort map { $_->{bytes} } values %best;
+}
+
 my ($right, $wrong) = (0, 0);
 my ($unions, $lost) = (0, 0);
 for my $line (split /\n/, $node->safe_psql('postgres', q{
@@ -362,6 +384,15 @@ for my $line (split /\n/, $node->safe_psql('postgres', q{
 		$wrong++;
 		diag("group $g, $element:\n  expected " . ($expected // 'nothing') . "\n  got " . ($got // 'nothing')) if $wrong <= 5;
 	}
+	my $expected = names(\@of);
+	for my $name (@{ $merged->{name} // [] })
+	{
+		my @kept = grep { $_->{url} !~ /^urn:ehr:/ } @{ $name->{extension} // [] };
+		if (@kept) { $name->{extension} = \@kept; } else { delete $name->{extension}; }
+	}
+	my $got = join "\n", sort map { "name\n" . jsonb($_) . "\n" } @{ $merged->{name} // [] };
+	if ($expected eq $got) { $right++; } else { $wrong++; diag("group $g, names:\n$expected\n---\n$got") if $wrong <= 5; }
+
 	# no identifier, phone, address line or extension url is lost
 	for my $list ([ identifier => qw(system value) ], [ telecom => qw(system value) ], [ address => qw(line text) ], [ extension => 'url' ], [ modifierExtension => qw(url valueBoolean) ])
 	{
