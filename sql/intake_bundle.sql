@@ -86,3 +86,13 @@ $$;
 COMMENT ON FUNCTION ehr_internal.take_in_bundle(bigint, jsonb, text) IS 'writes what a Bundle payload holds, quarantines what it must, and receipts it';
 
 REVOKE EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text) FROM PUBLIC;
+
+CREATE FUNCTION ehr_internal.create_intake_bundle() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	GRANT EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text) TO ehr_ingest;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.create_intake_bundle() IS 'grants of the intake of bundles';

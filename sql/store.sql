@@ -118,11 +118,17 @@ BEGIN
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_internal TO ehr_owner;
 	GRANT USAGE ON SCHEMA ehr_store TO ehr_query, ehr_backup;
 
+	-- what a room keeps is made by ehr_internal.create_ROOM() and create_ROOM_PART()
 	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'intake', 'share', 'report']
 	LOOP
-		IF to_regprocedure(format('ehr_internal.create_%s()', room)) IS NOT NULL THEN
-			EXECUTE format('SELECT ehr_internal.create_%s()', room);
-		END IF;
+		FOR r IN
+			SELECT p.proname FROM pg_proc p
+			WHERE p.pronamespace = 'ehr_internal'::regnamespace AND p.pronargs = 0
+				AND (p.proname = 'create_' || room OR p.proname LIKE 'create\_' || room || '\_%')
+			ORDER BY length(p.proname), p.proname
+		LOOP
+			EXECUTE format('SELECT ehr_internal.%I()', r.proname);
+		END LOOP;
 	END LOOP;
 
 	PERFORM ehr_internal.secure_store();
