@@ -312,7 +312,7 @@ BEGIN
 	FROM jsonb_array_elements(CASE WHEN jsonb_typeof(bundle -> 'entry') = 'array' THEN bundle -> 'entry' ELSE '[]' END)
 			WITH ORDINALITY AS e (item, n),
 		LATERAL (SELECT coalesce(e.item -> 'request' ->> 'method', CASE WHEN e.item ? 'resource' THEN 'POST' END)) AS m (method),
-		LATERAL (SELECT regexp_match(e.item -> 'request' ->> 'url', '^([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})$')) AS u (part);
+		LATERAL (SELECT regexp_match(e.item -> 'request' ->> 'url', '^([A-Z][A-Za-z]*)/([A-Za-z0-9.-]+)$')) AS u (part);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.bundle_entries(jsonb, text) IS 'entries of a Bundle with the method and the name that each will have';

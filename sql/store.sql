@@ -67,16 +67,19 @@ INSERT INTO ehr_internal.sensitivity_label VALUES
 
 -- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24.
 CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	codings jsonb := jsonb_path_query_array(resource, 'lax $.*.coding[*]') || coalesce(resource -> 'meta' -> 'security', '[]');
+BEGIN
 	RETURN coalesce((
 		SELECT bit_or(1 << l.bit)
-		FROM (SELECT jsonb_path_query(resource, 'lax $.*.coding[*]')
-			UNION ALL SELECT jsonb_path_query(resource, 'lax $.meta.security[*]')) AS coding (c),
-			ehr_internal.sensitivity_label l
-		WHERE l.code_system = c ->> 'system'
-			AND left(c ->> 'code', length(l.first_code)) COLLATE "C" >= l.first_code
+		FROM jsonb_array_elements(codings) AS c JOIN ehr_internal.sensitivity_label l ON l.code_system = c ->> 'system'
+		WHERE left(c ->> 'code', length(l.first_code)) COLLATE "C" >= l.first_code
 			AND left(c ->> 'code', length(l.last_code)) COLLATE "C" <= l.last_code), 0);
+END
+$$;
 COMMENT ON FUNCTION ehr_internal.labels_of(jsonb) IS 'sensitivity labels that the codes of a resource carry, as bits of ehr_internal.sensitivity_label';
 
 -- Roles and schema; then each room makes what it keeps. Safe to run again.
@@ -302,6 +305,7 @@ DECLARE
 	type_no int2 := ehr_internal.type_number(resource ->> 'resourceType');
 	patient int2 := ehr_internal.type_number('Patient');
 	where_to_look jsonpath;
+	reference text;
 	subjects bigint[];
 BEGIN
 	IF type_no = patient THEN
@@ -309,10 +313,15 @@ BEGIN
 	END IF;
 	SELECT p.path INTO where_to_look FROM ehr_internal.subject_path p WHERE p.type = type_no;
 	IF NOT FOUND THEN RETURN NULL; END IF;
-	SELECT array_agg(DISTINCT ehr_internal.key_of(patient, m[1]) ORDER BY ehr_internal.key_of(patient, m[1])) INTO subjects
-	FROM jsonb_path_query(resource, where_to_look) AS ref,
-		regexp_match(ref #>> '{}', '^Patient/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?$') AS m
-	WHERE m IS NOT NULL;
+	FOR reference IN SELECT r.item #>> '{}' FROM jsonb_path_query(resource, where_to_look) AS r (item)
+	LOOP
+		IF starts_with(reference, 'Patient/') THEN	-- Patient/ID or Patient/ID/_history/VERSION
+			subjects := subjects || ehr_internal.key_of(patient, split_part(reference, '/', 2));
+		END IF;
+	END LOOP;
+	IF cardinality(subjects) > 1 THEN
+		subjects := ARRAY(SELECT DISTINCT s FROM unnest(subjects) AS s ORDER BY s);
+	END IF;
 	RETURN subjects;
 END
 $$;
