@@ -118,7 +118,7 @@ BEGIN
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_internal TO ehr_owner;
 	GRANT USAGE ON SCHEMA ehr_store TO ehr_query, ehr_backup;
 
-	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'intake', 'share', 'report']
+	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'intake', 'intake_immunizations', 'share', 'report']
 	LOOP
 		IF to_regprocedure(format('ehr_internal.create_%s()', room)) IS NOT NULL THEN
 			EXECUTE format('SELECT ehr_internal.create_%s()', room);
