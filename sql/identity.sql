@@ -632,7 +632,7 @@ BEGIN
 	INSERT INTO ehr_store.person_identifier AS i (system, value, subject, valid_from, valid_to, source, own)
 	SELECT DISTINCT ON (1, 2, 3) coalesce(x ->> 'system', ''), x ->> 'value', r.key,
 		ehr_internal.day_of(x #>> '{period,start}'), ehr_internal.day_of(x #>> '{period,end}'), r.author,
-		s.feature IS DISTINCT FROM 'citizen' OR x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0')
+		s.feature IS DISTINCT FROM 'citizen' OR coalesce(x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0'), false)
 	FROM ehr_store.resource r
 		JOIN ehr_store.match_feature f ON f.subject = r.key
 		CROSS JOIN jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*] ? (exists (@.value))') AS x
