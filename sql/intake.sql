@@ -293,8 +293,11 @@ CREATE FUNCTION ehr_internal.claims_missing(kind text, vals jsonb, day date) RET
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $body$
-	SELECT f.element FROM ehr_internal.claims_field f
-	WHERE f.kind = $1 AND f.need IS NOT NULL AND f.valid_from <= day AND day < f.valid_to AND NOT vals ? f.element
+	SELECT f.element
+	FROM (SELECT DISTINCT ON (c.element) c.element, c.need FROM ehr_internal.claims_field c
+		WHERE c.kind = $1 AND c.valid_from <= day AND day < c.valid_to
+		ORDER BY c.element, c.valid_from DESC, c.shipped) f
+	WHERE f.need IS NOT NULL AND NOT vals ? f.element
 	ORDER BY f.element LIMIT 1
 $body$;
 COMMENT ON FUNCTION ehr_internal.claims_missing(text, jsonb, date) IS 'the first element without which a record cannot be taken in';
@@ -616,6 +619,29 @@ $body$;
 COMMENT ON FUNCTION ehr_internal.claims_common(ehr_internal.claims_record, date) IS
 	'system URIs, facility and references that the templates of all records of a dossier share';
 
+CREATE FUNCTION ehr_internal.claims_set_aside(payload_no bigint, dossier_no int) RETURNS void
+	LANGUAGE sql VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS $body$
+	UPDATE ehr_store.claims_dossier SET state = 'replaced'
+	WHERE payload = payload_no AND dossier = dossier_no AND state = 'current';
+	UPDATE ehr_store.quarantine SET state = 'superseded', closed = now()
+	WHERE payload = payload_no AND dossier = dossier_no AND state = 'open';
+$body$;
+COMMENT ON FUNCTION ehr_internal.claims_set_aside(bigint, int) IS 'a dossier that a later sending of it has replaced: nothing of it is open any more';
+
+CREATE FUNCTION ehr_internal.claims_keep(payload_no bigint, dossier_no int, kept jsonb) RETURNS int
+	LANGUAGE sql VOLATILE
+	SET search_path = pg_catalog, pg_temp
+AS $body$
+	DELETE FROM ehr_store.payload_element WHERE payload = payload_no AND dossier = dossier_no;
+	INSERT INTO ehr_store.payload_element (payload, dossier, file, record, kind, elements)
+	SELECT payload_no, dossier_no, k.file, k.record, k.kind, k.elements
+	FROM jsonb_to_recordset(kept) AS k(file int, record int, kind text, elements jsonb);
+	SELECT count(*)::int FROM jsonb_array_elements(kept) k, jsonb_object_keys(k -> 'elements');
+$body$;
+COMMENT ON FUNCTION ehr_internal.claims_keep(bigint, int, jsonb) IS 'stores the unmapped elements of a dossier and returns how many they are';
+
 -- claims_take takes in one dossier, wholly or not at all, and returns the keys of the patients touched.
 -- Only data errors (classes 22 and 23) are the dossier's own fault and put it in quarantine; any other error, such as
 -- a deadlock or a full disk, is raised and leaves the payload untaken.
@@ -637,6 +663,7 @@ DECLARE
 	sent int := (SELECT count(*) FROM unnest(leaves) l WHERE l.file > 0 AND (l.element IS NOT NULL OR l.problem IS NOT NULL));
 	kept int;
 	detail text;
+	constraint_name text;
 BEGIN
 	SELECT * INTO place FROM unnest(leaves) l WHERE l.file = 0 AND l.from_byte IS NOT NULL;
 	IF refusal IS NULL THEN
@@ -645,8 +672,7 @@ BEGIN
 		SELECT d.payload, d.dossier, d.resources INTO earlier FROM ehr_store.claims_dossier d
 		WHERE d.facility = one ->> 'MA_CSKCB' AND d.ma_lk = one ->> 'MA_LK' AND d.state = 'current';
 		IF (earlier.payload, earlier.dossier) > (payload_no, dossier_no) THEN
-			UPDATE ehr_store.quarantine q SET state = 'superseded', closed = now()
-			WHERE q.payload = payload_no AND q.dossier = dossier_no AND q.state = 'open';
+			PERFORM ehr_internal.claims_set_aside(payload_no, dossier_no);
 			RETURN subjects;
 		END IF;
 		common := ehr_internal.claims_common(records[1], day);
@@ -655,30 +681,21 @@ BEGIN
 			subjects := ehr_internal.claims_write(made.resources, one ->> 'MA_CSKCB', one ->> 'MA_LK',
 				one ->> 'NGAY_VAO', source, earlier.resources);
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-			-- details of our errors name places and rules, never values
-			GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-			refusal := jsonb_build_object('rule', 'sqlstate-' || SQLSTATE, 'element', left(detail, 200));
+			-- the detail of a refused resource names place and rule; those of PostgreSQL's own errors may hold values
+			GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, constraint_name = CONSTRAINT_NAME;
+			refusal := jsonb_build_object('rule', 'sqlstate-' || SQLSTATE, 'element',
+				CASE WHEN SQLSTATE = '23514' AND constraint_name = '' THEN left(detail, 200) END);
 		END;
 	END IF;
 	IF refusal IS NOT NULL THEN
 		made := ROW('{}', jsonb_build_array(refusal || jsonb_build_object('elements', sent)), '[]', 0);
 		subjects := '{}';
-	ELSIF earlier.payload IS NOT NULL THEN
-		UPDATE ehr_store.claims_dossier d SET state = 'replaced'
-		WHERE d.payload = earlier.payload AND d.dossier = earlier.dossier;
-		UPDATE ehr_store.quarantine q SET state = 'superseded', closed = now()
-		WHERE q.payload = earlier.payload AND q.dossier = earlier.dossier AND q.state = 'open'
-			AND (earlier.payload, earlier.dossier) <> (payload_no, dossier_no);
+	ELSIF earlier.payload IS NOT NULL AND (earlier.payload, earlier.dossier) <> (payload_no, dossier_no) THEN
+		PERFORM ehr_internal.claims_set_aside(earlier.payload, earlier.dossier);
 	END IF;
 
 	PERFORM ehr_internal.claims_settle(payload_no, dossier_no, made.problems, place.from_byte, place.to_byte);
-	DELETE FROM ehr_store.payload_element e WHERE e.payload = payload_no AND e.dossier = dossier_no;
-	INSERT INTO ehr_store.payload_element (payload, dossier, file, record, kind, elements)
-	SELECT payload_no, dossier_no, k.file, k.record, k.kind, k.elements
-	FROM jsonb_to_recordset(made.kept) AS k(file int, record int, kind text, elements jsonb);
-	SELECT coalesce(sum((SELECT count(*) FROM jsonb_object_keys(k -> 'elements'))), 0) INTO kept
-	FROM jsonb_array_elements(made.kept) k;
-
+	kept := ehr_internal.claims_keep(payload_no, dossier_no, made.kept);
 	DELETE FROM ehr_store.claims_dossier d WHERE d.payload = payload_no AND d.dossier = dossier_no;
 	INSERT INTO ehr_store.claims_dossier (payload, dossier, facility, ma_lk, patient, admitted, state,
 		sent, mapped, kept, quarantined, findings, resources)

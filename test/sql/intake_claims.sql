@@ -148,6 +148,17 @@ SELECT ehr.replay(quarantine) = p.receipt AS same FROM ehr_store.quarantine JOIN
 SELECT ehr.ingest_claims(pg_temp.envelope(pg_temp.summary('HS.2', 'BN2') || pg_temp.drugs('HS.2', 'Amlodipin')), 'regress') -> 'quarantined' AS quarantined;
 SELECT * FROM pg_temp.quarantine() WHERE dossier = 1;
 
+-- a template of the DBA's that makes no FHIR: the dossier is refused with the place, and taken in when it is mended
+INSERT INTO ehr_internal.claims_template (name, ordinal, kind, type, key, valid_from, template)
+SELECT name, ordinal, kind, type, key, '2020-01-01', template || '{"status": "eaten"}' FROM ehr_internal.claims_template WHERE name = 'drug';
+SELECT ehr.ingest_claims(pg_temp.envelope(pg_temp.summary('HS.11', 'BN11') || pg_temp.drugs('HS.11', 'Amlodipin')), 'regress') -> 'refused' AS refused;
+SELECT rule, element, elements FROM pg_temp.quarantine() WHERE rule LIKE 'sqlstate%';
+SELECT count(*) AS half_stored FROM ehr_store.resource_key WHERE id = ehr_internal.claims_id('97001', 'Patient', 'BN11');
+DELETE FROM ehr_internal.claims_template WHERE name = 'drug' AND NOT shipped;
+SELECT n -> 'refused' AS refused, n -> 'quarantined' AS quarantined
+FROM (SELECT ehr.replay(quarantine) AS n FROM ehr_store.quarantine WHERE rule LIKE 'sqlstate%' OFFSET 0) x;
+SELECT rule, state FROM pg_temp.quarantine() WHERE rule LIKE 'sqlstate%';
+
 -- ---- refused to the sender's face: nothing stored, no value told ----
 SELECT count(*) AS payloads FROM ehr_store.payload WHERE source = 'regress' \gset
 CREATE FUNCTION pg_temp.refusal(call text) RETURNS TABLE (state text, message text, detail text, hint text, context_tells_it bool)
