@@ -19,11 +19,12 @@ CREATE FUNCTION ehr_internal.audit_hash(previous bytea, chain int2, seq bigint, 
 COMMENT ON FUNCTION ehr_internal.audit_hash(bytea, int2, bigint, timestamptz, text, bigint, bigint, text, text, text, text, text, text, text, bigint[])
 	IS 'hash of the chain after this entry (doc/audit.md draws it); null when the row cannot be an entry';
 
-CREATE FUNCTION ehr_internal.audit_status(OUT preloaded bool, OUT served bool, OUT launcher int, OUT worker int, OUT durability text,
+CREATE FUNCTION ehr.audit_status(OUT preloaded bool, OUT served bool, OUT launcher int, OUT worker int, OUT durability text,
 	OUT directory text, OUT writable bool, OUT waiting bigint, OUT spool_bytes bigint, OUT spool_limit bigint)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_audit_status';
-COMMENT ON FUNCTION ehr_internal.audit_status() IS 'state of the audit writer: processes, spool folder, bytes not yet imported';
+COMMENT ON FUNCTION ehr.audit_status() IS 'state of the audit writer: its processes, the spool''s folder, bytes that could not be imported within two seconds, bytes in files and their limit';
+REVOKE EXECUTE ON FUNCTION ehr.audit_status() FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.create_audit() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -72,7 +73,7 @@ BEGIN
 	ON CONFLICT DO NOTHING;
 
 	GRANT EXECUTE ON FUNCTION ehr.access_log(uuid) TO ehr_app, ehr_query, ehr_auditor;
-	GRANT EXECUTE ON FUNCTION ehr.audit_verify() TO ehr_auditor, ehr_admin;
+	GRANT EXECUTE ON FUNCTION ehr.audit_verify(), ehr.audit_status() TO ehr_auditor, ehr_admin;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_audit() IS 'makes the tables of the audit log';

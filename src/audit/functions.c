@@ -18,6 +18,7 @@
 #include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -132,27 +133,13 @@ ehr_audit_hash(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(result);
 }
 
-PG_FUNCTION_INFO_V1(ehr_audit_catch_up);
-
-/*
- * ehr_internal.audit_catch_up(milliseconds int): returns when everything that
- * was recorded before the call is in ehr_store.audit_event.  Waits for the
- * worker as long as told, then imports in this transaction.
- */
-Datum
-ehr_audit_catch_up(PG_FUNCTION_ARGS)
+/* waits until the worker has imported everything up to target, or that long; true when it has */
+static bool
+wait_imported(AuditSlot *slot, uint64 target, int milliseconds)
 {
-	AuditFailure failure;
-	AuditSlot  *slot;
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PG_GETARG_INT32(0));
-	uint64		target;
-	bool		done = false;
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+	bool		done;
 
-	audit_flush();
-	slot = audit_slot(MyDatabaseId, &failure);
-	if (slot == NULL)
-		audit_fail(&failure);
-	target = pg_atomic_read_u64(&slot->written);
 	ConditionVariablePrepareToSleep(&slot->moved);
 	for (;;)
 	{
@@ -165,7 +152,27 @@ ehr_audit_catch_up(PG_FUNCTION_ARGS)
 		ConditionVariableTimedSleep(&slot->moved, Min(left, 100), PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
-	if (done)
+	return done;
+}
+
+PG_FUNCTION_INFO_V1(ehr_audit_catch_up);
+
+/*
+ * ehr_internal.audit_catch_up(milliseconds int): returns when everything that
+ * was recorded before the call is in ehr_store.audit_event.  Waits for the
+ * worker as long as told, then imports in this transaction.
+ */
+Datum
+ehr_audit_catch_up(PG_FUNCTION_ARGS)
+{
+	AuditFailure failure;
+	AuditSlot  *slot;
+
+	audit_flush();
+	slot = audit_slot(MyDatabaseId, &failure);
+	if (slot == NULL)
+		audit_fail(&failure);
+	if (wait_imported(slot, pg_atomic_read_u64(&slot->written), PG_GETARG_INT32(0)))
 		PG_RETURN_VOID();
 
 	if (XactReadOnly)
@@ -186,8 +193,9 @@ ehr_audit_catch_up(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(ehr_audit_status);
 
 /*
- * ehr_internal.audit_status() → (preloaded, served, launcher, worker, durability, directory, writable, waiting, spool_bytes, spool_limit):
- * what self_check() looks at; never raises
+ * ehr.audit_status() → (preloaded, served, launcher, worker, durability, directory, writable, waiting,
+ * spool_bytes, spool_limit): what self_check() looks at.  Gives the worker two seconds
+ * to import what is there; raises no error
  */
 Datum
 ehr_audit_status(PG_FUNCTION_ARGS)
@@ -207,6 +215,8 @@ ehr_audit_status(PG_FUNCTION_ARGS)
 		memset(nulls + 1, true, 9);
 	else
 	{
+		uint64		target = pg_atomic_read_u64(&slot->written);
+
 		audit_path(path, MyDatabaseId, 0);
 		if (access(path, F_OK) != 0)
 			strlcpy(path, audit_directory, sizeof(path));
@@ -218,7 +228,8 @@ ehr_audit_status(PG_FUNCTION_ARGS)
 		values[4] = CStringGetTextDatum(audit_durability == AUDIT_FLUSHED ? "flushed" : "written");
 		values[5] = CStringGetTextDatum(audit_directory);
 		values[6] = BoolGetDatum(access(path, W_OK | X_OK) == 0);
-		values[7] = Int64GetDatum((int64) (pg_atomic_read_u64(&slot->written) - pg_atomic_read_u64(&slot->imported)));
+		values[7] = Int64GetDatum(slot->no_store || wait_imported(slot, target, 2000) ? 0 :
+								  Max((int64) (target - pg_atomic_read_u64(&slot->imported)), 1));
 		values[8] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->bytes));
 		values[9] = Int64GetDatum((int64) audit_spool_limit * 1024 * 1024);
 	}
