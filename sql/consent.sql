@@ -99,6 +99,32 @@ CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigin
 	AS 'MODULE_PATHNAME', 'ehr_may_read_row';
 COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text) IS 'ehr.may_read for a stored resource: knows single documents, and asks for every subject';
 
+-- The three questions of a policy; each alone lets an index be used.
+CREATE FUNCTION ehr_internal.row_consented_support(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_row_consented_support';
+COMMENT ON FUNCTION ehr_internal.row_consented_support(internal) IS 'tells the planner that ehr.row_consented() implies subject = ANY (ehr.readable())';
+
+CREATE FUNCTION ehr.row_consented(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12 SUPPORT ehr_internal.row_consented_support
+	AS 'MODULE_PATHNAME', 'ehr_row_consented';
+COMMENT ON FUNCTION ehr.row_consented(bigint, bigint, bigint[], int2, int, text) IS 'for policies: is every patient of the row the session''s by own right or consent?';
+
+CREATE FUNCTION ehr.row_author() RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1
+	AS 'MODULE_PATHNAME', 'ehr_row_author';
+COMMENT ON FUNCTION ehr.row_author() IS 'for policies: the facility whose rows the session reads as their author; null for none';
+
+CREATE FUNCTION ehr.row_authored(subject bigint, more_subjects bigint[], author text) RETURNS bool
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	AS 'MODULE_PATHNAME', 'ehr_row_authored';
+COMMENT ON FUNCTION ehr.row_authored(bigint, bigint[], text) IS 'for policies: did the session''s own facility write the row? notes its patients as shown';
+
+CREATE FUNCTION ehr.row_shared(type int2) RETURNS bool
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 2
+	AS 'MODULE_PATHNAME', 'ehr_row_shared';
+COMMENT ON FUNCTION ehr.row_shared(int2) IS 'for policies: may a row about no patient be read for its type?';
+
 CREATE FUNCTION ehr.readable() RETURNS bigint[]
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
 	AS 'MODULE_PATHNAME', 'ehr_readable';
@@ -165,6 +191,7 @@ DECLARE
 	me bigint := ehr_internal.own_person(kind, sub);
 	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
 	purpose_used text := ehr_internal.purpose_code(purpose);
+	own bigint[] := ARRAY(SELECT ehr_internal.subjects_of_person(me));
 BEGIN
 	-- what needs no subject
 	RETURN QUERY
@@ -175,7 +202,7 @@ BEGIN
 
 	RETURN QUERY
 	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, ehr_internal.subjects_of_person(me) AS l (subject)
+	FROM ehr_store.access_rule r, unnest(own) AS l (subject)
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
 
 	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
@@ -187,27 +214,37 @@ BEGIN
 		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
 			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
 				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
+	), whose AS MATERIALIZED (
+		SELECT DISTINCT m.person FROM meant m
+	), merged AS MATERIALIZED (			-- few persons were merged: only these are walked
+		SELECT p.key, p.merged_into FROM whose w JOIN ehr_store.person p ON p.key = w.person WHERE p.merged_into IS NOT NULL
+		UNION
+		SELECT w.person, NULL FROM whose w JOIN ehr_store.person p ON p.merged_into = w.person
 	), up (start, key, merged_into, depth) AS (
-		SELECT p.key, p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key IN (SELECT m.person FROM meant m)
+		SELECT p.key, p.key, p.merged_into, 0 FROM merged p
 		UNION ALL
 		SELECT up.start, p.key, p.merged_into, up.depth + 1
 		FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
 	), down (root, key, depth) AS (
-		SELECT DISTINCT up.key, up.key, 0 FROM up WHERE up.merged_into IS NULL AND up.key IS DISTINCT FROM me
+		SELECT DISTINCT up.key, up.key, 0 FROM up WHERE up.merged_into IS NULL
 		UNION ALL
 		SELECT down.root, p.key, down.depth + 1
 		FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
+	), member (person, one) AS (		-- every identity that is the same person now
+		SELECT w.person, w.person FROM whose w
+		UNION
+		SELECT up.start, down.key FROM up JOIN down ON down.root = up.key WHERE up.merged_into IS NULL
 	)
 	SELECT 'consent'::text, l.subject, m.deny, m.types, m.labels, f.code, d.key,
 		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
 		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, m.id, m.rule_basis
 	FROM meant m
-	JOIN up ON up.start = m.person AND up.merged_into IS NULL
-	JOIN down ON down.root = up.key
-	JOIN ehr_store.person_link l ON l.person = down.key
+	JOIN member ON member.person = m.person
+	JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true
-	WHERE m.deny OR NOT isempty(m.valid * m.rule_valid);
+	WHERE (m.deny OR NOT isempty(m.valid * m.rule_valid))
+		AND l.subject <> ALL (own);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
@@ -583,13 +620,16 @@ BEGIN
 	);
 	COMMENT ON TABLE ehr_store.consent IS 'grants and denials of citizens, as given (scope) and compiled (types, labels, facilities, documents)';
 	CREATE INDEX IF NOT EXISTS consent_grantee ON ehr_store.consent (grantee) WHERE status = 'active';
+	CREATE INDEX IF NOT EXISTS resource_author ON ehr_store.resource (author);
 	CREATE INDEX IF NOT EXISTS consent_person ON ehr_store.consent (person);
 
 	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.resource'::regclass AND polname = 'readers') THEN
 		FOREACH t IN ARRAY '{resource,resource_history}'::text[]
 		LOOP
 			EXECUTE format('CREATE POLICY readers ON ehr_store.%I FOR SELECT
-				USING (ehr.may_read_row(key, subject, more_subjects, type, labels, author))', t);
+				USING (ehr.row_consented(key, subject, more_subjects, type, labels, author)
+					OR (author OPERATOR(pg_catalog.=) ehr.row_author() AND ehr.row_authored(subject, more_subjects, author))
+					OR (subject IS NULL AND ehr.row_shared(type)))', t);
 		END LOOP;
 	END IF;
 
