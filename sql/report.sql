@@ -221,78 +221,13 @@ COMMENT ON FUNCTION ehr_internal.province_of(text, date) IS 'province of the uni
 -- Facts: a document is opened once a version, when the first report after it is made
 ---------------------------------------------------------------------------------------------------
 
--- FHIR dates of any precision; null for what is no calendar day.
 CREATE FUNCTION ehr_internal.first_day(value text) RETURNS date
-	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (CASE length(value) WHEN 4 THEN value || '-01-01' WHEN 7 THEN value || '-01' ELSE left(value, 10) END)::date;
-EXCEPTION WHEN data_exception THEN
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.first_day(text) IS 'first day of a FHIR date or dateTime';
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_first_day';
+COMMENT ON FUNCTION ehr_internal.first_day(text) IS 'first day of a FHIR date or dateTime of any precision; null for what is no calendar day';
 
-CREATE FUNCTION ehr_internal.facts_of_patient(doc jsonb) RETURNS TABLE (unit text, unit_from date, born date, sex text)
-	LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	-- An address that begins on a day, or that has a district, belongs to the list of that time; any other to the newest that
-	-- knows its code.
-	SELECT u.code, u.valid_from, ehr_internal.first_day(doc ->> 'birthDate'), doc ->> 'gender'
-	FROM (VALUES (1)) AS always
-	LEFT JOIN LATERAL (
-		SELECT w.code, w.valid_from
-		FROM ehr_internal.unit_path p, jsonb_path_query(doc, p.path) WITH ORDINALITY AS c (code, n)
-		JOIN ehr_store.unit w ON w.level = 'commune' AND w.code = c.code #>> '{}'
-		CROSS JOIN LATERAL (SELECT coalesce(ehr_internal.first_day(doc #>> '{address,0,period,start}'),
-			CASE WHEN doc @? 'lax $.address[*].district'
-				OR EXISTS (SELECT FROM ehr_internal.unit_path pp, jsonb_path_query(doc, pp.path) AS d
-					JOIN ehr_store.unit du ON du.level = 'district' AND du.code = d #>> '{}') THEN '2025-06-30'::date END)) AS known (day)
-		WHERE known.day IS NULL OR (known.day >= w.valid_from AND known.day < w.valid_to)
-		ORDER BY p.ordinal, c.n, w.valid_from DESC
-		LIMIT 1) AS u ON true
-$$;
-COMMENT ON FUNCTION ehr_internal.facts_of_patient(jsonb) IS 'row of ehr_store.fact_patient of a Patient';
-
-CREATE FUNCTION ehr_internal.facts_of_condition(doc jsonb) RETURNS TABLE (code ehr.icd10, noted date)
-	LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT DISTINCT ehr_internal.icd10_or_null(c #>> '{}'),
-		ehr_internal.first_day(coalesce(doc ->> 'onsetDateTime', doc #>> '{onsetPeriod,start}', doc ->> 'recordedDate'))
-	FROM jsonb_path_query(doc, 'lax $.code.coding[*] ? (@.system like_regex "icd-?10" flag "i").code') AS c
-	WHERE NOT doc @? 'lax $.verificationStatus.coding[*].code ? (@ == "refuted" || @ == "entered-in-error")'
-		AND ehr_internal.icd10_or_null(c #>> '{}') IS NOT NULL
-$$;
-COMMENT ON FUNCTION ehr_internal.facts_of_condition(jsonb) IS 'rows of ehr_store.fact_condition of a Condition';
-
-CREATE FUNCTION ehr_internal.icd10_or_null(value text) RETURNS ehr.icd10
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-	RETURN CASE WHEN value ~* '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$' THEN value::ehr.icd10 END;
-COMMENT ON FUNCTION ehr_internal.icd10_or_null(text) IS 'the code, or null for a text that is none';
-
-CREATE FUNCTION ehr_internal.facts_of_immunization(doc jsonb) RETURNS TABLE (disease text, given date)
-	LANGUAGE sql STABLE PARALLEL SAFE ROWS 2
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH said AS (
-		SELECT DISTINCT d #>> '{}' AS disease
-		FROM jsonb_path_query(doc, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d),
-	meant AS (
-		SELECT DISTINCT v.disease
-		FROM jsonb_path_query(doc, 'lax $.vaccineCode.coding[*].code') AS c
-		JOIN ehr_internal.vaccine_disease v ON v.vaccine = c #>> '{}'
-		WHERE NOT EXISTS (SELECT FROM said))
-	SELECT f.disease, ehr_internal.first_day(doc ->> 'occurrenceDateTime')
-	FROM (TABLE said UNION ALL TABLE meant) AS f
-	WHERE doc ->> 'status' = 'completed'
-$$;
-COMMENT ON FUNCTION ehr_internal.facts_of_immunization(jsonb) IS 'rows of ehr_store.fact_immunization of an Immunization';
-
--- Takes what changed since last time. Rows of transactions that were still running then are looked at again.
+-- Takes what changed since last time. Rows of transactions that were still running then are looked at again. The keys go through an
+-- array, which the planner takes for short: each step is a look-up by index, whatever it knows of tables that were just filled.
 CREATE FUNCTION ehr_internal.refresh_facts() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -303,37 +238,69 @@ DECLARE
 	patient int2 := ehr_internal.type_number('Patient');
 	condition int2 := ehr_internal.type_number('Condition');
 	immunization int2 := ehr_internal.type_number('Immunization');
+	changed bigint[];
 	added bigint;
 	all_added bigint := 0;
 BEGIN
 	SELECT * INTO seen FROM ehr_store.fact_state FOR UPDATE;
 
-	DELETE FROM ehr_store.fact_patient f USING ehr_store.resource r
-	WHERE f.key = r.key AND (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND (r.deleted OR f.version <> r.version);
-	DELETE FROM ehr_store.fact_condition f USING ehr_store.resource r
-	WHERE f.key = r.key AND (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND (r.deleted OR f.version <> r.version);
-	DELETE FROM ehr_store.fact_immunization f USING ehr_store.resource r
-	WHERE f.key = r.key AND (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND (r.deleted OR f.version <> r.version);
+	SELECT array_agg(r.key) INTO changed FROM ehr_store.resource r
+	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type IN (patient, condition, immunization);
+	SELECT array_agg(r.key) INTO changed FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
+	WHERE r.deleted
+		OR NOT EXISTS (SELECT FROM ehr_store.fact_patient f WHERE f.key = r.key AND f.version = r.version)
+		AND NOT EXISTS (SELECT FROM ehr_store.fact_condition f WHERE f.key = r.key AND f.version = r.version)
+		AND NOT EXISTS (SELECT FROM ehr_store.fact_immunization f WHERE f.key = r.key AND f.version = r.version);
 
+	DELETE FROM ehr_store.fact_patient f USING unnest(changed) AS k (key) WHERE f.key = k.key;
+	DELETE FROM ehr_store.fact_condition f USING unnest(changed) AS k (key) WHERE f.key = k.key;
+	DELETE FROM ehr_store.fact_immunization f USING unnest(changed) AS k (key) WHERE f.key = k.key;
+
+	-- An address that begins on a day, or that has a district, belongs to the list of that time; any other to the newest that
+	-- knows its code.
 	INSERT INTO ehr_store.fact_patient (key, version, recorded, unit, unit_from, born, sex)
-	SELECT r.key, r.version, r.recorded, f.unit, f.unit_from, f.born, f.sex
-	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_patient(r.doc::jsonb) AS f
-	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = patient AND NOT r.deleted
-		AND NOT EXISTS (SELECT FROM ehr_store.fact_patient x WHERE x.key = r.key);
+	SELECT d.key, d.version, d.recorded, u.code, u.valid_from, d.born, d.sex
+	FROM (
+		SELECT r.key, r.version, r.recorded, ehr_internal.first_day(r.doc::jsonb ->> 'birthDate') AS born, r.doc::jsonb ->> 'gender' AS sex,
+			ehr_internal.first_day(r.doc::jsonb #>> '{address,0,period,start}') AS begun, r.doc::jsonb @? 'lax $.address[*].district' AS in_district,
+			(SELECT array_agg(c.code #>> '{}' ORDER BY p.ordinal, c.n)
+				FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (code, n)) AS codes
+		FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
+		WHERE r.type = patient AND NOT r.deleted
+		OFFSET 0) AS d
+	LEFT JOIN LATERAL (
+		SELECT w.code, w.valid_from
+		FROM unnest(d.codes) WITH ORDINALITY AS c (code, n) JOIN ehr_store.unit w ON w.code = c.code AND w.level = 'commune'
+		CROSS JOIN LATERAL (SELECT coalesce(d.begun, CASE WHEN d.in_district OR EXISTS (
+			SELECT FROM unnest(d.codes) AS x JOIN ehr_store.unit v ON v.code = x AND v.level = 'district') THEN '2025-06-30'::date END)) AS t (day)
+		WHERE t.day IS NULL OR (t.day >= w.valid_from AND t.day < w.valid_to)
+		ORDER BY c.n, w.valid_from DESC
+		LIMIT 1) AS u ON true;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
+
 	INSERT INTO ehr_store.fact_condition (key, version, subject, code, noted)
-	SELECT r.key, r.version, r.subject, f.code, f.noted
-	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_condition(r.doc::jsonb) AS f
-	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = condition AND NOT r.deleted AND r.subject IS NOT NULL
-		AND NOT EXISTS (SELECT FROM ehr_store.fact_condition x WHERE x.key = r.key);
+	SELECT DISTINCT r.key, r.version, r.subject, code.icd10,
+		ehr_internal.first_day(coalesce(r.doc::jsonb ->> 'onsetDateTime', r.doc::jsonb #>> '{onsetPeriod,start}', r.doc::jsonb ->> 'recordedDate'))
+	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key, jsonb_path_query(r.doc::jsonb, 'lax $.code.coding[*] ? (@.system like_regex "icd-?10" flag "i").code') AS c,
+		LATERAL (SELECT CASE WHEN c #>> '{}' ~* '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$' THEN (c #>> '{}')::ehr.icd10 END OFFSET 0) AS code (icd10)
+	WHERE r.type = condition AND NOT r.deleted AND r.subject IS NOT NULL
+		AND NOT r.doc::jsonb @? 'lax $.verificationStatus.coding[*].code ? (@ == "refuted" || @ == "entered-in-error")'
+		AND code.icd10 IS NOT NULL;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
+
 	INSERT INTO ehr_store.fact_immunization (key, version, subject, disease, given)
-	SELECT r.key, r.version, r.subject, f.disease, f.given
-	FROM ehr_store.resource r, LATERAL ehr_internal.facts_of_immunization(r.doc::jsonb) AS f
-	WHERE (r.epoch, r.txid) >= (seen.epoch, seen.txid) AND r.type = immunization AND NOT r.deleted AND r.subject IS NOT NULL
-		AND NOT EXISTS (SELECT FROM ehr_store.fact_immunization x WHERE x.key = r.key);
+	SELECT r.key, r.version, r.subject, f.disease, ehr_internal.first_day(r.doc::jsonb ->> 'occurrenceDateTime')
+	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key, LATERAL (
+		SELECT d #>> '{}' AS disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d
+		UNION
+		-- what the vaccine is against, where the document does not say it
+		SELECT v.disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.vaccineCode.coding[*].code') AS c
+			JOIN ehr_internal.vaccine_disease v ON v.vaccine = c #>> '{}'
+		WHERE NOT r.doc::jsonb @? 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS f
+	WHERE r.type = immunization AND NOT r.deleted AND r.subject IS NOT NULL
+		AND r.doc::jsonb ->> 'status' = 'completed';
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
 
