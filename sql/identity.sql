@@ -276,12 +276,14 @@ CREATE FUNCTION ehr_internal.require_registrar(kinds text[] DEFAULT '{clinician,
 AS $$
 DECLARE
 	principal jsonb := ehr.session();
+	-- the caller's role: here the owner's is current
+	caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
 	IF principal ->> 'kind' = ANY (kinds) THEN
 		RETURN concat_ws(':', principal ->> 'kind', principal ->> 'org', principal ->> 'sub');
 	END IF;
-	IF principal IS NULL AND pg_has_role(session_user, 'ehr_ingest', 'MEMBER') THEN
-		RETURN session_user;
+	IF principal IS NULL AND pg_has_role(caller, 'ehr_ingest', 'MEMBER') THEN
+		RETURN caller;
 	END IF;
 	RAISE insufficient_privilege USING MESSAGE = 'not allowed to look up or change persons',
 		DETAIL = format('The function is for sessions of kind %s, and for members of ehr_ingest without a session.', array_to_string(kinds, ', ')),
@@ -489,7 +491,11 @@ BEGIN
 	IF merged.undone IS NOT NULL THEN RETURN false; END IF;
 	UPDATE ehr_store.person p SET merged_into = NULL WHERE p.key = merged.gone;
 	UPDATE ehr_store.person_merge m SET undone = now(), undone_by = caller WHERE m.merge = merge_id;
-	-- one pair that is held apart holds the persons apart
+	-- what was called the same in between no longer is; and one pair that is held apart holds the persons apart
+	UPDATE ehr_store.match_review r SET state = 'different', decided = now(), decided_by = caller, reason = 'unmerged'
+	WHERE r.state = 'same' AND (
+		(r.a IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.b IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept))))
+		OR (r.b IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.a IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)))));
 	SELECT min(x) AS x, min(y) AS y INTO apart
 	FROM ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)) AS x, ehr_internal.subjects_of_person(merged.gone) AS y;
 	IF apart.x IS NOT NULL AND apart.y IS NOT NULL THEN
@@ -752,6 +758,14 @@ BEGIN
 	END IF;
 	INSERT INTO ehr_store.person_link (subject, person, method, score)
 	VALUES (own_subject, chosen, CASE WHEN chosen_bits IS NULL THEN 'new' ELSE 'match' END, chosen_bits);
+	-- the same number on somebody else is for a clerk to see
+	INSERT INTO ehr_store.match_review (a, b)
+	SELECT least(own_subject, f.subject), greatest(own_subject, f.subject)
+	FROM ehr_store.match_feature o JOIN ehr_store.match_feature f ON f.k1 = o.k1 AND f.subject <> o.subject
+		JOIN ehr_store.person_link l ON l.subject = f.subject
+	WHERE o.subject = own_subject AND ehr_internal.person_root(l.person) <> chosen
+	LIMIT 5
+	ON CONFLICT (a, b) DO NOTHING;
 	RETURN chosen;
 END
 $$;

@@ -842,6 +842,9 @@ BEGIN
 	CASE p.kind
 		WHEN 'claims' THEN RETURN ehr_internal.claims_run(q.payload, q.dossier);
 		WHEN 'bundle' THEN RETURN ehr_internal.take_in_bundle(q.payload, convert_from(p.body, 'UTF8')::jsonb, p.source);
+		WHEN 'immunizations' THEN
+			PERFORM ehr_internal.take_in_immunizations(q.payload, convert_from(p.body, 'UTF8'), p.source), ehr_internal.link_new('{}');
+			RETURN (SELECT r.receipt FROM ehr_store.payload r WHERE r.payload = q.payload);
 		ELSE RAISE EXCEPTION 'payloads of kind "%" cannot be replayed', p.kind USING ERRCODE = 'feature_not_supported';
 	END CASE;
 END

@@ -60,13 +60,22 @@ CREATE TYPE ehr_internal.immunization_line AS (
 );
 COMMENT ON TYPE ehr_internal.immunization_line IS 'a row of a vaccination register and the resources made of it';
 
+-- A register holds rows of many years: a system that has ended (districts, 1 July 2025) is still that of older rows.
+CREATE FUNCTION ehr_internal.immunization_systems() RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	RETURN (SELECT jsonb_object_agg('@' || n.name, n.uri)
+		FROM (SELECT DISTINCT ON (i.name) i.name, i.uri FROM ehr_internal.identifier_system i
+			WHERE i.valid_from <= current_date ORDER BY i.name, i.valid_from DESC, i.shipped) AS n);
+COMMENT ON FUNCTION ehr_internal.immunization_systems() IS 'URIs of identifier and code systems for vaccination rows, by @name';
+
 -- Set by set and without a function call a row, which would cost more than the work. s: system URIs as '@name'.
 CREATE FUNCTION ehr_internal.read_immunizations(lines text, source text) RETURNS ehr_internal.immunization_line[]
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	s jsonb := ehr_internal.claims_systems(current_date);
+	s jsonb := ehr_internal.immunization_systems();
 	meta jsonb := jsonb_build_object('source', CASE WHEN source ~ '^[a-z][a-z0-9+.-]*:' THEN source ELSE 'urn:ehr:source:' || source END);
 	columns text[] := ARRAY(SELECT c.name FROM ehr_internal.immunization_column c);
 	scope_patient text := source || E'\x1fpatient:';
@@ -129,7 +138,7 @@ BEGIN
 				'use', 'home', 'text', v.address, 'country', 'VN', 'extension', nullif(
 					CASE WHEN v.province IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('url', s -> '@ext-administrative-unit',
 						'valueCoding', jsonb_build_object('system', s -> '@province', 'code', v.province))) END
-					|| CASE WHEN v.district IS NULL OR s -> '@district' IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('url', s -> '@ext-administrative-unit',
+					|| CASE WHEN v.district IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('url', s -> '@ext-administrative-unit',
 						'valueCoding', jsonb_build_object('system', s -> '@district', 'code', v.district))) END
 					|| CASE WHEN v.ward IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('url', s -> '@ext-administrative-unit',
 						'valueCoding', jsonb_build_object('system', s -> '@ward', 'code', v.ward))) END, '[]'))) END,
@@ -178,7 +187,9 @@ BEGIN
 	END IF;
 	-- a fixed order and size of payloads, so that the same table again makes the same ones
 	FOR chunk IN EXECUTE format(
-		'SELECT string_agg(row_to_json(x.t)::text, E''\n'' ORDER BY x.n) FROM (SELECT t, row_number() OVER (ORDER BY t.record_id::text COLLATE "C") AS n FROM %s AS t) AS x GROUP BY (x.n - 1) / 20000 ORDER BY (x.n - 1) / 20000',
+		'SELECT string_agg(x.line, E''\n'' ORDER BY x.n) FROM (SELECT y.line, row_number() OVER (ORDER BY y.record_id COLLATE "C", y.line COLLATE "C") AS n
+			FROM (SELECT t.record_id::text AS record_id, row_to_json(t)::text AS line FROM %s AS t) AS y) AS x
+		GROUP BY (x.n - 1) / 20000 ORDER BY (x.n - 1) / 20000',
 		rows)
 	LOOP
 		receipts := receipts || ehr.ingest_immunization_lines(chunk, source);
@@ -248,21 +259,25 @@ CREATE FUNCTION ehr_internal.take_in_immunizations(payload_no bigint, lines text
 AS $$
 DECLARE
 	read_lines ehr_internal.immunization_line[];
+	came timestamptz := (SELECT p.received FROM ehr_store.payload p WHERE p.payload = payload_no);
 	new_receipt jsonb;
 	written int;
 BEGIN
 	read_lines := ehr_internal.read_immunizations(lines, source);
 	BEGIN
-		written := ehr_internal.write_immunizations(read_lines, source);
+		written := ehr_internal.write_immunizations(read_lines, source, came);
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
 		-- some line makes no valid FHIR: find which
 		read_lines := ARRAY(
 			SELECT CASE WHEN l.refused IS NULL AND NOT (ehr.is_valid(l.patient) AND ehr.is_valid(l.immunization))
-				THEN jsonb_populate_record(l, '{"refused": "not valid FHIR"}') ELSE l END
+				THEN jsonb_populate_record(l, '{"refused": "row: not valid FHIR"}') ELSE l END
 			FROM unnest(read_lines) AS l ORDER BY l.line);
-		written := ehr_internal.write_immunizations(read_lines, source);
+		written := ehr_internal.write_immunizations(read_lines, source, came);
 	END;
 
+	-- what an earlier attempt at this payload left behind
+	UPDATE ehr_store.quarantine q SET state = 'superseded', closed = now() WHERE q.payload = payload_no AND q.state = 'open';
+	DELETE FROM ehr_store.payload_element e WHERE e.payload = payload_no;
 	INSERT INTO ehr_store.quarantine (payload, dossier, kind, record, line, element, rule, elements)
 	SELECT payload_no, l.line, 'immunizations', l.line, l.line, split_part(l.refused, ': ', 1), coalesce(nullif(split_part(l.refused, ': ', 2), ''), l.refused), l.sent
 	FROM unnest(read_lines) AS l WHERE l.refused IS NOT NULL
@@ -284,13 +299,14 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.take_in_immunizations(bigint, text, text) IS 'writes what a payload of vaccination rows holds, quarantines what it must, and receipts it';
 
--- Rows that are new go in set by set; a row that is there already is written as a new version where it differs.
-CREATE FUNCTION ehr_internal.write_immunizations(read_lines ehr_internal.immunization_line[], source text) RETURNS int
+-- Rows that are new go in set by set; a row that is there already is written as a new version where it differs, unless
+-- something newer than the payload stands there (the payload is being replayed).
+CREATE FUNCTION ehr_internal.write_immunizations(read_lines ehr_internal.immunization_line[], source text, received timestamptz) RETURNS int
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	s jsonb := ehr_internal.claims_systems(current_date);
+	s jsonb := ehr_internal.immunization_systems();
 	patient_type int2 := ehr_internal.type_number('Patient');
 	immunization_type int2 := ehr_internal.type_number('Immunization');
 	this_epoch int := ehr_internal.current_epoch();
@@ -300,7 +316,11 @@ DECLARE
 BEGIN
 	FOR old_one IN
 		SELECT l.* FROM unnest(read_lines) AS l
-		WHERE l.refused IS NULL AND EXISTS (SELECT FROM ehr_store.resource_key k WHERE k.type = patient_type AND k.id = l.patient_id)
+			JOIN ehr_store.resource_key k ON k.type = patient_type AND k.id = l.patient_id
+		WHERE l.refused IS NULL AND NOT EXISTS (
+			SELECT FROM ehr_store.resource p JOIN ehr_store.resource i ON i.type = immunization_type AND i.id = l.immunization_id
+			WHERE p.key = k.key AND ((p.doc::jsonb = l.patient AND i.doc::jsonb = l.immunization)
+				OR p.recorded > received OR i.recorded > received))
 	LOOP
 		PERFORM ehr_internal.store_write(old_one.immunization, coalesce(old_one.facility, source)),
 			ehr_internal.refresh_features(ARRAY[ehr_internal.store_write(old_one.patient, coalesce(old_one.facility, source))]);
@@ -348,7 +368,7 @@ BEGIN
 	RETURN new_rows * 2 + rewritten;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.write_immunizations(ehr_internal.immunization_line[], text) IS 'stores Patients and Immunizations of vaccination rows with identifiers and feature rows; returns how many resources';
+COMMENT ON FUNCTION ehr_internal.write_immunizations(ehr_internal.immunization_line[], text, timestamptz) IS 'stores Patients and Immunizations of vaccination rows with identifiers and feature rows; returns how many resources';
 
 -- ---------------------------------------------------------------------------
 -- Persons of what came in

@@ -37,7 +37,7 @@ part_value(const MatchRow *r, int part)
 		case PART_PHONE:
 			return r->phone;
 		case PART_NAME:
-			return r->flags & MATCH_NEWBORN ? 0 : r->name;
+			return r->flags & MATCH_NEWBORN ? r->name ^ 1 : r->name;
 		case PART_SURNAME:
 			return r->flags & MATCH_NEWBORN ? 0 : r->surname;
 		case PART_GIVEN:

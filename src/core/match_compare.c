@@ -57,26 +57,28 @@ words_within(const MatchRow *a, const MatchRow *b)
 	return i == a->words;
 }
 
-/* the same words in another order */
+/* the same words in another order, all but one of them perhaps as initials */
 static bool
 words_reordered(const MatchRow *a, const MatchRow *b)
 {
 	unsigned	used = 0;
+	bool		full = false;
 	int			i,
 				j;
 
-	if (a->words != b->words || a->letters_len != b->letters_len)
+	if (a->words != b->words)
 		return false;
 	for (i = 0; i < a->words; i++)
 	{
 		for (j = 0; j < b->words; j++)
-			if (!(used & 1u << j) && same_word(word_of(a, i), word_of(b, j)))
+			if (!(used & 1u << j) && word_or_initial(word_of(a, i), word_of(b, j)))
 				break;
 		if (j == b->words)
 			return false;
 		used |= 1u << j;
+		full = full || same_word(word_of(a, i), word_of(b, j));
 	}
-	return true;
+	return full;
 }
 
 static bool
@@ -92,6 +94,20 @@ shortened(const MatchRow *a, const MatchRow *b)
 	return word_or_initial(word_of(a, 0), word_of(b, 0)) &&
 		same_word(word_of(a, a->words - 1), word_of(b, b->words - 1)) &&
 		words_within(a, b);
+}
+
+/* All words but the first agree, in full or as initials, and there are two at least. */
+static bool
+same_but_surname(const MatchRow *a, const MatchRow *b)
+{
+	int			i;
+
+	if (a->words != b->words || a->words < 3)
+		return false;
+	for (i = 1; i < a->words; i++)
+		if (!word_or_initial(word_of(a, i), word_of(b, i)))
+			return false;
+	return true;
 }
 
 NameLevel
@@ -116,7 +132,7 @@ match_name_level(const MatchRow *a, const MatchRow *b)
 		return NAME_GIVEN_TYPO;
 	if (given && surname)
 		return NAME_OTHER_MIDDLE;
-	if (given && a->middle != 0 && a->middle == b->middle)
+	if (given && same_but_surname(a, b))
 		return NAME_OTHER_SURNAME;
 	return surname ? NAME_SAME_FAMILY : NAME_OTHER;
 }
@@ -332,10 +348,23 @@ match_veto(const MatchRow *a, const MatchRow *b, const MatchVector *v)
 	uint8_t		contact = v->level[FIELD_CONTACT];
 	bool		same_number = number <= NUMBER_SLIP || v->level[FIELD_INSURANCE] == NUMBER_SAME;
 
+	if (a->flags & b->flags & MATCH_NEWBORN)
+	{
+		int			x = MATCH_BIRTH_ORDER(a->flags);
+		int			y = MATCH_BIRTH_ORDER(b->flags);
+
+		if ((x != 0 && y != 0 && x != y) || (v->level[FIELD_BIRTH] > BIRTH_SLIP && v->level[FIELD_BIRTH] != LEVEL_MISSING))
+			return VETO_BIRTHS;
+	}
+	if (same_number && (name == NAME_OTHER || name == NAME_SAME_FAMILY) &&
+		(v->level[FIELD_BIRTH] > BIRTH_SLIP && v->level[FIELD_BIRTH] != LEVEL_MISSING))
+		return VETO_STRANGERS;
+	if (same_number && name == NAME_OTHER && v->level[FIELD_BIRTH] != BIRTH_SAME && v->level[FIELD_CONTACT] > CONTACT_HOME_ONLY)
+		return VETO_STRANGERS;
 	if (number == NUMBER_DIFFERS && a->number_kind == NUMBER_CITIZEN &&
 		!((a->flags | b->flags) & MATCH_NUMBER_DOUBTFUL))
 		return VETO_NUMBERS;
-	if (!same_number && v->level[FIELD_BIRTH] <= BIRTH_SAME_NEW_YEAR &&
+	if (!same_number && v->level[FIELD_BIRTH] == BIRTH_SAME &&
 		(name == NAME_SAME_FAMILY || name == NAME_OTHER) && contact <= CONTACT_HOME_ONLY)
 		return VETO_TWINS;
 	return VETO_NONE;
@@ -347,5 +376,7 @@ match_contradicts(const MatchVector *v)
 	uint8_t		name = v->level[FIELD_NAME];
 	bool		same_number = v->level[FIELD_NUMBER] <= NUMBER_SLIP || v->level[FIELD_INSURANCE] <= NUMBER_SLIP;
 
-	return !same_number && v->level[FIELD_BIRTH] == BIRTH_OTHER && (name == NAME_SAME_FAMILY || name == NAME_OTHER);
+	/* a newborn's name tells nothing beside a given one, so that the date has the word */
+	return !same_number && v->level[FIELD_BIRTH] == BIRTH_OTHER &&
+		(name == NAME_SAME_FAMILY || name == NAME_OTHER || name == LEVEL_MISSING);
 }

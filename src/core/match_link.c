@@ -199,6 +199,7 @@ score_pair(void *arg, uint32_t a, uint32_t b)
 {
 	Scoring    *s = arg;
 	MatchVector v;
+	MatchVeto	veto;
 	double		bits;
 
 	match_compare(&s->rows[a], &s->rows[b], &v);
@@ -206,10 +207,11 @@ score_pair(void *arg, uint32_t a, uint32_t b)
 	s->out->candidates++;
 	if (bits < s->review_bits)
 		return CORE_OK;
-	if (match_veto(&s->rows[a], &s->rows[b], &v) != VETO_NONE)
+	veto = match_veto(&s->rows[a], &s->rows[b], &v);
+	if (veto != VETO_NONE)
 	{
 		s->out->vetoed += bits >= s->link_bits;
-		return CORE_OK;
+		return veto == VETO_STRANGERS ? push_edge(s->cx, &s->reviews, a, b, bits) : CORE_OK;
 	}
 	return push_edge(s->cx, bits >= s->link_bits ? &s->links : &s->reviews, a, b, bits);
 }

@@ -99,6 +99,8 @@ typedef enum MatchVeto
 {
 	VETO_NONE = 0,
 	VETO_TWINS,					/* born on one day, one household, clearly other given names */
+	VETO_BIRTHS,				/* two newborns of one mother, born on different days or told apart by order */
+	VETO_STRANGERS,				/* one number, but neither name nor birth date agree: for a clerk to see */
 	VETO_NUMBERS				/* two valid citizen numbers that no slip and no re-issue explains */
 } MatchVeto;
 

@@ -84,40 +84,88 @@ set_words(MatchRow *row)
 	row->middle = row->words > 2 ? hash32(row->letters + from, last_from - 1 - from) : 0;
 }
 
+/* The number at the end of a newborn's first word: CB2. */
+static int
+birth_order(const char *folded, size_t len)
+{
+	size_t		n = 0;
+
+	while (n < len && folded[n] != ' ')
+		n++;
+	return n > 2 && folded[n - 1] >= '1' && folded[n - 1] <= '7' ? folded[n - 1] - '0' : 0;
+}
+
+/* Where the last n words begin. */
+static size_t
+last_words(const char *s, size_t len, int n)
+{
+	while (len > 0 && n > 0)
+		if (s[--len] == ' ')
+			n--;
+	return n == 0 ? len + 1 : 0;
+}
+
+static int
+count_words(const char *s, size_t len)
+{
+	int			n = len > 0;
+
+	while (len > 0)
+		n += s[--len] == ' ';
+	return n;
+}
+
+static void
+set_marked(MatchRow *row, const char *name, size_t len, int words)
+{
+	char		normal[FOLD_NORMAL_SIZE(TEXT_MAX)];
+	size_t		n;
+	size_t		from;
+	size_t		i;
+
+	if (fold_normal(name, len, normal, &n) != CORE_OK)
+		return;
+	from = last_words(normal, n, words);
+	for (i = from; i < n; i++)
+		if ((unsigned char) normal[i] & 0x80)
+		{
+			row->marked = match_hash(normal + from, n - from);
+			return;
+		}
+}
+
 static void
 set_name(MatchRow *row, const char *name)
 {
 	char		folded[TEXT_MAX];
-	char		normal[FOLD_NORMAL_SIZE(TEXT_MAX)];
+	const char *s = folded;
 	size_t		len = text_of(name);
-	size_t		folded_len;
-	size_t		normal_len;
+	size_t		n;
 	size_t		mother_at;
 	FoldNameKind kind;
 
-	if (len == 0 || fold_name(name, len, folded, &folded_len) != CORE_OK || folded_len == 0)
+	if (len == 0 || fold_name(name, len, folded, &n) != CORE_OK || n == 0)
 		return;
-	kind = fold_name_kind(folded, folded_len, &mother_at);
+	kind = fold_name_kind(folded, n, &mother_at);
 	if (kind == FOLD_NAME_NONE)
 		return;
 	if (kind == FOLD_NAME_NEWBORN)
-		row->flags |= MATCH_NEWBORN;
-	if (fold_normal(name, len, normal, &normal_len) == CORE_OK)
 	{
-		size_t		i;
-
-		for (i = 0; i < normal_len && !((unsigned char) normal[i] & 0x80); i++)
-			;
-		if (i < normal_len)
-			row->marked = match_hash(normal, normal_len);
+		row->flags |= MATCH_NEWBORN | birth_order(folded, n) << 4;
+		s += mother_at;
+		n -= mother_at;
+		if (n == 0)
+			return;
 	}
-	if (folded_len > MATCH_NAME_MAX)
-		folded_len = MATCH_NAME_MAX;
-	while (folded_len > 0 && folded[folded_len - 1] == ' ')
-		folded_len--;
-	memcpy(row->letters, folded, folded_len);
-	row->letters_len = (uint8_t) folded_len;
-	row->name = match_hash(folded, folded_len);
+	/* titles and newborn words stand before the name */
+	set_marked(row, name, len, count_words(s, n));
+	if (n > MATCH_NAME_MAX)
+		n = MATCH_NAME_MAX;
+	while (n > 0 && s[n - 1] == ' ')
+		n--;
+	memcpy(row->letters, s, n);
+	row->letters_len = (uint8_t) n;
+	row->name = match_hash(s, n);
 	set_words(row);
 }
 

@@ -47,8 +47,9 @@ typedef enum MatchNumberKind
 
 /* flags */
 #define MATCH_NUMBER_DOUBTFUL	1	/* the number contradicts birth year or sex by what a slip could explain */
-#define MATCH_NEWBORN			2	/* a name like "CB …": the mother's, no evidence of the child's */
+#define MATCH_NEWBORN			2	/* named after the mother ("CB …"): the name in the row is hers */
 #define MATCH_NUMBER_ALIEN		4	/* a number was given, but it must be someone else's: dropped */
+#define MATCH_BIRTH_ORDER(flags)	((flags) >> 4 & 7)	/* "CB2 …": the second of one birth; 0 = not said */
 
 typedef struct MatchRow
 {

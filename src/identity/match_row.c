@@ -258,6 +258,8 @@ push_number(JsonbParseState **state, const char *key, double value)
 static const char *const veto_sentences[] = {
 	NULL,
 	"twins: born on one day in one household, with clearly different given names",
+	"two births of one mother",
+	"one number, but neither name nor birth date agree",
 	"two valid citizen numbers that neither a slip nor a re-issue explains",
 };
 

@@ -71,6 +71,10 @@ test_name_levels(void **state)
 		{"Nguyễn Thị Kim Hòa", "Nguyễn Hòa", NAME_SHORTENED},
 		{"Nguyễn Thị Kim Hòa", "Nguyễn T K Hòa", NAME_SHORTENED},
 		{"Nguyễn Thị Kim Hòa", "Hòa Nguyễn Thị Kim", NAME_SHORTENED},
+		{"NG T HOA", "HOA NGUYEN THI", NAME_SHORTENED},
+		{"N T H", "H N T", NAME_SHORTENED},
+		{"N T H", "NGUYEN TRAN HUONG", NAME_OTHER},
+		{"HOANG TRUONG HUNG VY", "HUYNH T H VY", NAME_OTHER_SURNAME},
 		{"Ng. Thị Hòa", "Nguyễn Thị Hòa", NAME_SHORTENED},
 		{"Nguyễn Văn Thanh", "Nguyễn Vân Thanh", NAME_REMARKED},
 		{"NGUYEN VAN THANH", "NGUYNE VAN THANH", NAME_TYPO},
@@ -272,6 +276,28 @@ test_twins_and_numbers(void **state)
 	assert_int_equal(match_veto(&a, &b, &v), VETO_TWINS);
 	match_compare(&c, &d, &v);
 	assert_int_equal(match_veto(&c, &d, &v), VETO_NUMBERS);
+	/* newborns of one mother: other days, or told apart by a number; else one child */
+	a = person("CB Lê Thị Mai", "2020-01-05", SEX_MALE, NULL, "0903123456", NULL);
+	b = person("Con bà LE THI MAI", "2022-02-06", SEX_MALE, NULL, "0903123456", NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(match_veto(&a, &b, &v), VETO_BIRTHS);
+	b = person("Con bà LE THI MAI", "2020-01-05", SEX_MALE, NULL, "0903123456", NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_NAME], NAME_FOLDED);
+	assert_int_equal(match_veto(&a, &b, &v), VETO_NONE);
+	a = person("CB1 Lê Thị Mai", "2020-01-05", SEX_MALE, NULL, "0903123456", NULL);
+	b = person("CB2 Lê Thị Mai", "2020-01-05", SEX_MALE, NULL, "0903123456", NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(match_veto(&a, &b, &v), VETO_BIRTHS);
+	/* the mother is not her child, and tells nothing of its name */
+	b = person("Lê Thị Mai", "1990-07-21", SEX_FEMALE, NULL, "0903123456", NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_NAME], LEVEL_MISSING);
+	assert_true(match_contradicts(&v));
+	/* one number, two strangers */
+	b = person("Lê Thị Mai", "1980-01-01", SEX_MISSING, "079080001234", NULL, NULL);
+	match_compare(&c, &b, &v);
+	assert_int_equal(match_veto(&c, &b, &v), VETO_STRANGERS);
 	d = person("Trần Văn Nam", "1980-05-17", SEX_MALE, "079081001234", NULL, NULL);
 	match_compare(&c, &d, &v);
 	assert_int_equal(match_veto(&c, &d, &v), VETO_NONE);
