@@ -177,7 +177,7 @@ BEGIN
 		UNION ALL
 		SELECT 'audit import', format('%s wait in the spool and are not imported within two seconds', pg_size_pretty(audit.waiting)),
 			'-- see the server log for errors of "ehr audit worker"; raise max_worker_processes if none is free'
-		WHERE audit.waiting > 0
+		WHERE audit.waiting > 0 AND audit.served
 		UNION ALL
 		SELECT p.check_name, p.detail, p.mend FROM ehr.catalog_problem p
 		UNION ALL
