@@ -17,10 +17,11 @@ CREATE FUNCTION ehr_internal.merge_step(ehr.fhir, ehr.fhir) RETURNS ehr.fhir
 COMMENT ON FUNCTION ehr_internal.merge_step(ehr.fhir, ehr.fhir) IS
 	'transition and combine function of aggregate ehr.merge';
 
--- The state is a document: it is handed between parallel workers and nodes as it is.
+-- The state's flat form is a document: that is what goes to parallel workers and other nodes. In memory it is what
+-- waits to be merged, up to some 64 kB a group.
 CREATE AGGREGATE ehr.merge(ehr.fhir) (
 	SFUNC = ehr_internal.merge_step, STYPE = ehr.fhir, COMBINEFUNC = ehr_internal.merge_step,
-	PARALLEL = SAFE
+	SSPACE = 16384, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE ehr.merge(ehr.fhir) IS
 	'merge of documents that describe the same thing, the same whatever the order; NULLs are left out';

@@ -77,6 +77,16 @@ add_element(Reader *reader, MergeElement *element)
 
 /* ---- the key of an item ---- */
 
+/* A string as it is, after its length: no other field reads the same. */
+static void
+add_key_text(StringInfo key, const char *text, int len)
+{
+	char		head[16];
+
+	appendBinaryStringInfo(key, head, sprintf(head, "s%d:", len));
+	appendBinaryStringInfo(key, text, len);
+}
+
 /* Adds one key field, "name" or "name=value when absent"; was it there? */
 static bool
 add_key_field(StringInfo key, const JsonbValue *item, const char *field)
@@ -86,10 +96,12 @@ add_key_field(StringInfo key, const JsonbValue *item, const char *field)
 	JsonbValue	value;
 	bool		found = json_field(item, name, &value);
 
-	if (found)
+	if (found && value.type == jbvString)
+		add_key_text(key, value.val.string.val, value.val.string.len);
+	else if (found)
 		appendStringInfoString(key, json_bytes(&value).data);
 	else if (otherwise != NULL)
-		appendStringInfo(key, "\"%s\"", otherwise + 1);
+		add_key_text(key, otherwise + 1, strlen(otherwise + 1));
 	appendStringInfoChar(key, '\n');
 	return found;
 }
@@ -108,35 +120,34 @@ content_is_key(const MergeRule *rule, const JsonbValue *item)
 	return false;
 }
 
-/* What tells the items of a repeating element apart. */
+/* What tells the items of a repeating element apart; key is a buffer. */
 static MergeText
-item_key(const MergeElement *element)
+item_key(const MergeElement *element, StringInfo key)
 {
 	const MergeRule *rule = element->rule;
-	StringInfoData key;
 	MergeText	text;
 	bool		found = false;
 
-	initStringInfo(&key);
+	resetStringInfo(key);
 	if (rule->keys != NULL && element->has_value && json_is_object(&element->value) &&
 		!content_is_key(rule, &element->value))
 	{
-		appendStringInfoChar(&key, 'k');
+		appendStringInfoChar(key, 'k');
 		for (const char *const *field = rule->keys; *field != NULL; field++)
-			found = add_key_field(&key, &element->value, *field) || found || strchr(*field, '=') != NULL;
+			found = add_key_field(key, &element->value, *field) || found || strchr(*field, '=') != NULL;
 	}
 	if (!found)
 	{
-		resetStringInfo(&key);
-		appendStringInfoChar(&key, 'c');
+		resetStringInfo(key);
+		appendStringInfoChar(key, 'c');
 		if (element->has_value)
-			appendStringInfoString(&key, json_bytes(&element->value).data);
-		appendStringInfoChar(&key, '\n');
+			appendStringInfoString(key, json_bytes(&element->value).data);
+		appendStringInfoChar(key, '\n');
 		if (element->has_extra)
-			appendStringInfoString(&key, json_bytes(&element->extra).data);
+			appendStringInfoString(key, json_bytes(&element->extra).data);
 	}
-	text.data = key.data;
-	text.len = key.len;
+	text.data = pnstrdup(key->data, key->len);
+	text.len = key->len;
 	return text;
 }
 
@@ -228,7 +239,9 @@ read_each(Reader *reader, const MergeRule *rule, MergeText slot, MergeText name,
 		  JsonbValue *values, int nvalues, JsonbValue *extras, int nextras)
 {
 	JsonbValue *alternatives;
+	StringInfoData key;
 
+	initStringInfo(&key);
 	for (int i = 0; i < Max(nvalues, nextras); i++)
 	{
 		MergeElement *element = new_element(rule, slot, name, &reader->doc->origin, i);
@@ -238,7 +251,7 @@ read_each(Reader *reader, const MergeRule *rule, MergeText slot, MergeText name,
 		CHECK_FOR_INTERRUPTS();
 		take_mark(reader, element, value, extra, &alternatives);
 		set_value(element, value, extra);
-		element->key = item_key(element);
+		element->key = item_key(element, &key);
 		add_element(reader, element);
 	}
 }
@@ -414,6 +427,7 @@ read_meta(MergeDoc *doc, const JsonbValue *meta)
 	JsonbValue *items[lengthof(names)];
 	int			counts[lengthof(names)];
 	int			n = 0;
+	StringInfoData key;
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
@@ -421,6 +435,9 @@ read_meta(MergeDoc *doc, const JsonbValue *meta)
 		n += counts[i];
 	}
 	doc->meta = palloc(sizeof(MergeElement *) * (n + 1));
+	if (n == 0)
+		return;
+	initStringInfo(&key);
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
 		MergeText	name = {names[i], strlen(names[i])};
@@ -435,7 +452,7 @@ read_meta(MergeDoc *doc, const JsonbValue *meta)
 			set_value(element, &items[i][k], NULL);
 			if (!element->has_value)
 				continue;
-			element->key = item_key(element);
+			element->key = item_key(element, &key);
 			doc->meta[doc->nmeta++] = element;
 		}
 	}
@@ -540,6 +557,24 @@ close_gaps(MergeDoc *doc)
 	merge_sort(doc->elements, doc->nelements);
 }
 
+/* Does a document have any _name sibling?  Most have none, and then none is looked for. */
+static bool
+has_siblings(const JsonbValue *root)
+{
+	JsonbIterator *it = JsonbIteratorInit(root->val.binary.data);
+	JsonbValue	key;
+	JsonbValue	value;
+
+	JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		JsonbIteratorNext(&it, &value, true);
+		if (key.val.string.len > 0 && key.val.string.val[0] == '_')
+			return true;
+	}
+	return false;
+}
+
 /* Reads every element but those that stand for the document. */
 static void
 read_elements(Reader *reader, const JsonbValue *root)
@@ -547,6 +582,7 @@ read_elements(Reader *reader, const JsonbValue *root)
 	JsonbIterator *it = JsonbIteratorInit(root->val.binary.data);
 	JsonbValue	key;
 	JsonbValue	other;
+	bool		siblings = has_siblings(root);
 
 	JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
@@ -564,11 +600,27 @@ read_elements(Reader *reader, const JsonbValue *root)
 			if (!json_field(root, pnstrdup(base.data, base.len), &other))
 				read_element(reader, base, NULL, &value);
 		}
-		else if (json_field(root, psprintf("_%.*s", name.len, name.data), &other))
+		else if (siblings && json_field(root, psprintf("_%.*s", name.len, name.data), &other))
 			read_element(reader, name, &value, &other);
 		else
 			read_element(reader, name, &value, NULL);
 	}
+}
+
+/* merge_doc_type gives the type of a document; 22023 for what is no resource. */
+MergeText
+merge_doc_type(Jsonb *jb)
+{
+	JsonbValue	root;
+	MergeText	type;
+
+	root_value(jb, &root);
+	if (!JB_ROOT_IS_OBJECT(jb) || !json_field_text(&root, "resourceType", &type))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("not a FHIR resource"),
+				 errdetail("A resource is an object with a resourceType.")));
+	return type;
 }
 
 /*
@@ -588,11 +640,7 @@ merge_doc_read(Jsonb *jb, const MergeStatedBy *by)
 	bool		has_meta;
 
 	root_value(jb, &root);
-	if (!JB_ROOT_IS_OBJECT(jb) || !json_field_text(&root, "resourceType", &doc->type))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("not a FHIR resource"),
-				 errdetail("A resource is an object with a resourceType.")));
+	doc->type = merge_doc_type(jb);
 	doc->model = fhir_type_find(doc->type.data, doc->type.len);
 	has_meta = json_field(&root, "meta", &meta) && json_is_object(&meta);
 	read_origin(doc, has_meta ? &meta : NULL, by);
@@ -636,7 +684,6 @@ alternative_extension(const MergeElement *element)
 {
 	JsonbParseState *state = NULL;
 	const char *name = element->rule->date_name;
-	JsonbValue	origin = json_origin_extension("origin", &element->origin, 0);
 	JsonbValue	result;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -644,7 +691,7 @@ alternative_extension(const MergeElement *element)
 	json_push_text(&state, WJB_VALUE, ALTERNATIVE_URL, strlen(ALTERNATIVE_URL));
 	json_push_key(&state, "extension", 9);
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	pushJsonbValue(&state, WJB_ELEM, &origin);
+	json_push_origin(&state, "origin", &element->origin, 0);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	json_push_key(&state, "url", 3);
 	json_push_text(&state, WJB_VALUE, "value", 5);
@@ -674,28 +721,25 @@ write_single(JsonbParseState **state, const MergeDoc *doc, MergeElement **elemen
 	const MergeElement *element = elements[0];
 	bool		marked = origin_compare(&element->origin, &doc->origin) != 0;
 	bool		complex = element->has_value && element->value.type == jbvBinary;
-	JsonbValue *extensions = palloc(sizeof(JsonbValue) * (n + 1));
-	int			nextensions = 0;
+	JsonbValue *alternatives = palloc(sizeof(JsonbValue) * n);
+	MergeMarks	marks = {marked ? &element->origin : NULL, 0, alternatives, n - 1};
 
 	if (element->has_value)
 	{
 		push_name(state, "", element->name);
 		if (complex && marked)
-			json_push_marked(state, WJB_VALUE, &element->value, element->rule->place, &element->origin, 0);
+			(void) json_push_marked(state, &element->value, element->rule->place, &marks);
 		else
 			push_copy(state, WJB_VALUE, &element->value);
 	}
-	if (marked && !complex)
-		extensions[nextensions++] = json_origin_extension(ORIGIN_URL, &element->origin, 0);
+	if (complex)
+		marks.origin = NULL;
 	for (int i = 1; i < n; i++)
-		extensions[nextensions++] = alternative_extension(elements[i]);
-	if (element->has_extra || nextensions > 0)
+		alternatives[i - 1] = alternative_extension(elements[i]);
+	if (element->has_extra || marks.origin != NULL || n > 1)
 	{
-		JsonbValue	extra = json_with_extensions(element->has_extra ? &element->extra : NULL,
-												 extensions, nextensions);
-
 		push_name(state, "_", element->name);
-		pushJsonbValue(state, WJB_VALUE, &extra);
+		(void) json_push_extended(state, element->has_extra ? &element->extra : NULL, &marks);
 	}
 }
 
@@ -732,8 +776,11 @@ write_values(JsonbParseState **state, const MergeDoc *doc, MergeElement **elemen
 		if (!element->has_value)
 			pushJsonbValue(state, WJB_ELEM, &null);
 		else if (json_is_object(&element->value) && needs_mark(doc, element, i))
-			json_push_marked(state, WJB_ELEM, &element->value, element->rule->place,
-							 &element->origin, element->place);
+		{
+			MergeMarks	marks = {&element->origin, element->place};
+
+			(void) json_push_marked(state, &element->value, element->rule->place, &marks);
+		}
 		else
 			push_copy(state, WJB_ELEM, &element->value);
 	}
@@ -751,17 +798,13 @@ write_extras(JsonbParseState **state, const MergeDoc *doc, MergeElement **elemen
 		const MergeElement *element = elements[i];
 		bool		marked = !(element->has_value && json_is_object(&element->value)) &&
 			needs_mark(doc, element, i);
-		JsonbValue	extra = {.type = jbvNull};
+		MergeMarks	marks = {&element->origin, element->place};
+		JsonbValue	null = {.type = jbvNull};
 
 		if (marked)
-		{
-			JsonbValue	mark = json_origin_extension(ORIGIN_URL, &element->origin, element->place);
-
-			extra = json_with_extensions(element->has_extra ? &element->extra : NULL, &mark, 1);
-		}
-		else if (element->has_extra)
-			extra = element->extra;
-		pushJsonbValue(state, WJB_ELEM, &extra);
+			(void) json_push_extended(state, element->has_extra ? &element->extra : NULL, &marks);
+		else
+			push_copy(state, WJB_ELEM, element->has_extra ? &element->extra : &null);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
@@ -795,14 +838,14 @@ write_groups(JsonbParseState **state, const MergeDoc *doc, MergeElement **elemen
 	{
 		const MergeElement *element = elements[i];
 		bool		marked = needs_mark(doc, element, i);
+		MergeMarks	marks = {&element->origin, element->place};
 		JsonbValue *items;
 		int			nitems = json_items(&element->value, &items);
 
 		for (int k = 0; k < nitems; k++)
 		{
 			if (marked && json_is_object(&items[k]))
-				json_push_marked(state, WJB_ELEM, &items[k], element->rule->place,
-								 &element->origin, element->place);
+				(void) json_push_marked(state, &items[k], element->rule->place, &marks);
 			else
 				pushJsonbValue(state, WJB_ELEM, &items[k]);
 		}
@@ -843,7 +886,6 @@ slot_end(MergeElement **elements, int n, int start)
 static void
 write_meta(JsonbParseState **state, const MergeDoc *doc)
 {
-	JsonbValue	mark = json_origin_extension(ORIGIN_URL, &doc->origin, 0);
 	bool		extended = false;
 	int			end;
 
@@ -871,7 +913,7 @@ write_meta(JsonbParseState **state, const MergeDoc *doc)
 		for (int i = start; i < end; i++)
 			push_copy(state, WJB_ELEM, &doc->meta[i]->value);
 		if (extension)
-			pushJsonbValue(state, WJB_ELEM, &mark);
+			json_push_origin(state, ORIGIN_URL, &doc->origin, 0);
 		pushJsonbValue(state, WJB_END_ARRAY, NULL);
 		extended = extended || extension;
 	}
@@ -879,7 +921,7 @@ write_meta(JsonbParseState **state, const MergeDoc *doc)
 	{
 		json_push_key(state, "extension", 9);
 		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-		pushJsonbValue(state, WJB_ELEM, &mark);
+		json_push_origin(state, ORIGIN_URL, &doc->origin, 0);
 		pushJsonbValue(state, WJB_END_ARRAY, NULL);
 	}
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);

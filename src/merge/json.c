@@ -237,9 +237,24 @@ json_empty(const JsonbValue *object)
 	return object->type == jbvBinary && JsonContainerSize(object->val.binary.data) == 0;
 }
 
-/* Pushes the old extensions that are no marks, and the new ones. */
+/* json_push_origin pushes {"url": url, "valueString": origin}. */
+void
+json_push_origin(JsonbParseState **state, const char *url, const Origin *origin, int32 at)
+{
+	char	   *text = palloc(origin_size(origin));
+	int			len = origin_print(origin, at, text);
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	json_push_key(state, "url", 3);
+	push_string(state, WJB_VALUE, url, strlen(url));
+	json_push_key(state, "valueString", 11);
+	push_string(state, WJB_VALUE, text, len);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* Pushes the old extensions that are no marks, and the new marks. */
 static void
-push_extensions(JsonbParseState **state, const JsonbValue *old, const JsonbValue *more, int nmore)
+push_extensions(JsonbParseState **state, const JsonbValue *old, const MergeMarks *marks)
 {
 	JsonbValue *items = NULL;
 	int			n = old != NULL ? json_items(old, &items) : 0;
@@ -248,97 +263,98 @@ push_extensions(JsonbParseState **state, const JsonbValue *old, const JsonbValue
 	for (int i = 0; i < n; i++)
 		if (!is_mark(&items[i]))
 			items[kept++] = items[i];
-	if (kept + nmore == 0)
+	if (kept == 0 && (marks == NULL || (marks->origin == NULL && marks->nalternatives == 0)))
 		return;
 	json_push_key(state, "extension", 9);
 	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < kept; i++)
 		pushJsonbValue(state, WJB_ELEM, &items[i]);
-	for (int i = 0; i < nmore; i++)
+	if (marks != NULL && marks->origin != NULL)
+		json_push_origin(state, ORIGIN_URL, marks->origin, marks->place);
+	for (int i = 0; marks != NULL && i < marks->nalternatives; i++)
 	{
-		JsonbValue	item = more[i];
+		JsonbValue	item = marks->alternatives[i];
 
 		pushJsonbValue(state, WJB_ELEM, &item);
 	}
 	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }
 
-/*
- * json_with_extensions copies an object (NULL: an empty one) without the marks
- * it had and with `more` extensions.
- */
-JsonbValue
-json_with_extensions(const JsonbValue *object, const JsonbValue *more, int nmore)
+/* Pushes the members of an object but one. */
+static void
+push_members_but(JsonbParseState **state, const JsonbValue *object, const char *but)
 {
-	JsonbParseState *state = NULL;
-	JsonbIterator *it;
+	JsonbIterator *it = JsonbIteratorInit(object->val.binary.data);
+	int			but_len = strlen(but);
 	JsonbValue	key;
-	JsonbValue	extensions;
-	bool		had = object != NULL && json_field(object, "extension", &extensions);
-	JsonbValue	result;
+	JsonbValue	value;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (object != NULL)
-	{
-		it = JsonbIteratorInit(object->val.binary.data);
-		JsonbIteratorNext(&it, &key, true);
-		while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
-		{
-			JsonbValue	value;
-
-			JsonbIteratorNext(&it, &value, true);
-			if (key.val.string.len == 9 && memcmp(key.val.string.val, "extension", 9) == 0)
-				continue;
-			pushJsonbValue(&state, WJB_KEY, &key);
-			pushJsonbValue(&state, WJB_VALUE, &value);
-		}
-	}
-	push_extensions(&state, had ? &extensions : NULL, more, nmore);
-	result = *pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	json_binary(&result);
-	return result;
-}
-
-/* Copies an object with its marks replaced, in the place where they belong. */
-static JsonbValue
-with_marks(const JsonbValue *object, MergePlace place, const JsonbValue *more, int nmore)
-{
-	const char *child = mark_child(object, place);
-	JsonbParseState *state = NULL;
-	JsonbIterator *it;
-	JsonbValue	key;
-	JsonbValue	old;
-	JsonbValue	edited;
-	JsonbValue	result;
-	bool		had;
-
-	if (child == NULL)
-		return json_with_extensions(object, more, nmore);
-	had = json_field(object, child, &old) && json_is_object(&old);
-	edited = json_with_extensions(had ? &old : NULL, more, nmore);
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	it = JsonbIteratorInit(object->val.binary.data);
 	JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
-		JsonbValue	value;
-
 		JsonbIteratorNext(&it, &value, true);
-		if (key.val.string.len == (int) strlen(child) &&
-			memcmp(key.val.string.val, child, key.val.string.len) == 0)
+		if (key.val.string.len == but_len && memcmp(key.val.string.val, but, but_len) == 0)
 			continue;
-		pushJsonbValue(&state, WJB_KEY, &key);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		pushJsonbValue(state, WJB_KEY, &key);
+		pushJsonbValue(state, WJB_VALUE, &value);
 	}
-	if (!json_empty(&edited))
+}
+
+/* Would nothing be left of an object when its marks are taken off? */
+static bool
+only_marks(const JsonbValue *object)
+{
+	JsonbValue	extensions;
+	JsonbValue *items;
+	int			n;
+
+	if (object == NULL)
+		return true;
+	if (JsonContainerSize(object->val.binary.data) != 1 || !json_field(object, "extension", &extensions))
+		return json_empty(object);
+	n = json_items(&extensions, &items);
+	for (int i = 0; i < n; i++)
+		if (!is_mark(&items[i]))
+			return false;
+	return true;
+}
+
+/*
+ * json_push_extended pushes an object (NULL: an empty one) without the marks it
+ * had, and with these (NULL: none).
+ */
+JsonbValue *
+json_push_extended(JsonbParseState **state, const JsonbValue *object, const MergeMarks *marks)
+{
+	JsonbValue	extensions;
+	bool		had = object != NULL && json_field(object, "extension", &extensions);
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	if (object != NULL)
+		push_members_but(state, object, "extension");
+	push_extensions(state, had ? &extensions : NULL, marks);
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/* json_push_marked does the same with the marks in the place where they belong. */
+JsonbValue *
+json_push_marked(JsonbParseState **state, const JsonbValue *object, MergePlace place, const MergeMarks *marks)
+{
+	const char *child = mark_child(object, place);
+	JsonbValue	old;
+	bool		had;
+
+	if (child == NULL)
+		return json_push_extended(state, object, marks);
+	had = json_field(object, child, &old) && json_is_object(&old);
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_members_but(state, object, child);
+	if (marks != NULL || !only_marks(had ? &old : NULL))
 	{
-		json_push_key(&state, child, strlen(child));
-		pushJsonbValue(&state, WJB_VALUE, &edited);
+		json_push_key(state, child, strlen(child));
+		(void) json_push_extended(state, had ? &old : NULL, marks);
 	}
-	result = *pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	json_binary(&result);
-	return result;
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
 /*
@@ -348,6 +364,7 @@ with_marks(const JsonbValue *object, MergePlace place, const JsonbValue *more, i
 int
 json_strip(JsonbValue *object, MergePlace place, JsonbValue **alternatives)
 {
+	JsonbParseState *state = NULL;
 	JsonbValue	extensions;
 	JsonbValue *items;
 	int			n;
@@ -367,37 +384,10 @@ json_strip(JsonbValue *object, MergePlace place, JsonbValue **alternatives)
 			items[found++] = items[i];
 	}
 	if (marks > 0)
-		*object = with_marks(object, place, NULL, 0);
+	{
+		*object = *json_push_marked(&state, object, place, NULL);
+		json_binary(object);
+	}
 	*alternatives = items;
 	return found;
-}
-
-/* json_origin_extension builds {"url": url, "valueString": origin}. */
-JsonbValue
-json_origin_extension(const char *url, const Origin *origin, int32 at)
-{
-	JsonbParseState *state = NULL;
-	char	   *text = palloc(origin_size(origin));
-	int			len = origin_print(origin, at, text);
-	JsonbValue	result;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	json_push_key(&state, "url", 3);
-	push_string(&state, WJB_VALUE, url, strlen(url));
-	json_push_key(&state, "valueString", 11);
-	push_string(&state, WJB_VALUE, text, len);
-	result = *pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	json_binary(&result);
-	return result;
-}
-
-/* json_push_marked pushes an object with its origin. */
-void
-json_push_marked(JsonbParseState **state, JsonbIteratorToken token, const JsonbValue *object,
-				 MergePlace place, const Origin *origin, int32 at)
-{
-	JsonbValue	mark = json_origin_extension(ORIGIN_URL, origin, at);
-	JsonbValue	marked = with_marks(object, place, &mark, 1);
-
-	pushJsonbValue(state, token, &marked);
 }

@@ -11,37 +11,17 @@
 #include "merge/merge.h"
 
 PG_FUNCTION_INFO_V1(ehr_fhir_merge);
-PG_FUNCTION_INFO_V1(ehr_merge_step);
 PG_FUNCTION_INFO_V1(ehr_fhir_normalize);
 PG_FUNCTION_INFO_V1(ehr_merge_conflicts);
 PG_FUNCTION_INFO_V1(ehr_merge_origins);
-
-static Jsonb *
-merge_two(Jsonb *a, Jsonb *b)
-{
-	return merge_doc_write(merge_docs(merge_doc_read(a, NULL), merge_doc_read(b, NULL)));
-}
 
 /* ehr.fhir_merge(fhir, fhir) → fhir, the operator +. */
 Datum
 ehr_fhir_merge(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FHIR_P(merge_two(PG_GETARG_FHIR_P(0), PG_GETARG_FHIR_P(1)));
-}
+	Jsonb	   *docs[] = {PG_GETARG_FHIR_P(0), PG_GETARG_FHIR_P(1)};
 
-/*
- * ehr_internal.merge_step(fhir, fhir) → fhir: transition and combine function
- * of the aggregate, which leaves NULLs out and brings a single document into
- * normal form too.
- */
-Datum
-ehr_merge_step(PG_FUNCTION_ARGS)
-{
-	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_FHIR_P(merge_doc_write(merge_doc_read(PG_GETARG_FHIR_P(PG_ARGISNULL(0) ? 1 : 0), NULL)));
-	PG_RETURN_FHIR_P(merge_two(PG_GETARG_FHIR_P(0), PG_GETARG_FHIR_P(1)));
+	PG_RETURN_FHIR_P(merge_doc_write(merge_many(docs, 2)));
 }
 
 /*
@@ -190,14 +170,15 @@ push_conflicts(JsonbParseState **state, const MergeDoc *doc, MergeElement **grou
 Datum
 ehr_merge_conflicts(PG_FUNCTION_ARGS)
 {
-	MergeDoc   *a = merge_doc_read(PG_GETARG_JSONB_P(0), NULL);
-	MergeDoc   *b = merge_doc_read(PG_GETARG_JSONB_P(1), NULL);
+	Jsonb	   *docs[] = {PG_GETARG_JSONB_P(0), PG_GETARG_JSONB_P(1)};
+	MergeDoc   *a = merge_doc_read(docs[0], NULL);
+	MergeDoc   *b = merge_doc_read(docs[1], NULL);
 	int			n = a->nelements + b->nelements;
 	MergeElement **both = palloc(sizeof(MergeElement *) * (n + 1));
 	JsonbParseState *state = NULL;
 	int			end;
 
-	(void) merge_docs(a, b);	/* raises where they cannot be merged */
+	merge_check_types(docs[0], docs[1]);
 	memcpy(both, a->elements, sizeof(MergeElement *) * a->nelements);
 	memcpy(both + a->nelements, b->elements, sizeof(MergeElement *) * b->nelements);
 	merge_sort(both, n);

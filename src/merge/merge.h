@@ -135,6 +135,15 @@ typedef struct MergeDoc
 	MergeElement **elements;
 } MergeDoc;
 
+/* What is put on an element. */
+typedef struct MergeMarks
+{
+	const Origin *origin;		/* NULL: none */
+	int32		place;
+	const JsonbValue *alternatives;
+	int			nalternatives;
+} MergeMarks;
+
 /* Whom to hold for a document's source, whatever the document says. */
 typedef struct MergeStatedBy
 {
@@ -165,12 +174,13 @@ extern bool json_read_mark(const JsonbValue *object, MergePlace place, Origin *o
 extern int	json_strip(JsonbValue *object, MergePlace place, JsonbValue **alternatives);
 extern bool json_has_marks(const JsonbValue *value);
 extern bool json_empty(const JsonbValue *object);
-extern void json_push_marked(JsonbParseState **state, JsonbIteratorToken token, const JsonbValue *object,
-							 MergePlace place, const Origin *origin, int32 at);
-extern JsonbValue json_with_extensions(const JsonbValue *object, const JsonbValue *more, int nmore);
-extern JsonbValue json_origin_extension(const char *url, const Origin *origin, int32 at);
+extern void json_push_origin(JsonbParseState **state, const char *url, const Origin *origin, int32 at);
+extern JsonbValue *json_push_extended(JsonbParseState **state, const JsonbValue *object, const MergeMarks *marks);
+extern JsonbValue *json_push_marked(JsonbParseState **state, const JsonbValue *object, MergePlace place,
+									const MergeMarks *marks);
 
 /* document.c */
+extern MergeText merge_doc_type(Jsonb *jb);
 extern MergeDoc *merge_doc_read(Jsonb *jb, const MergeStatedBy *by);
 extern Jsonb *merge_doc_write(const MergeDoc *doc);
 
@@ -184,6 +194,7 @@ extern void merge_sort(MergeElement **elements, int n);
 extern int	merge_group_end(MergeElement **sorted, int n, int start);
 extern int	merge_survivors(MergeElement **group, int n);
 extern int	merge_keep_survivors(MergeElement **elements, int n);
-extern MergeDoc *merge_docs(const MergeDoc *a, const MergeDoc *b);
+extern void merge_check_types(Jsonb *a, Jsonb *b);
+extern MergeDoc *merge_many(Jsonb **docs, int n);
 
 #endif							/* EHR_MERGE_H */

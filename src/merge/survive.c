@@ -212,39 +212,64 @@ merge_keep_survivors(MergeElement **elements, int n)
 	return kept;
 }
 
-static MergeElement **
-join(MergeElement **a, int na, MergeElement **b, int nb, int *n)
-{
-	MergeElement **both = palloc(sizeof(MergeElement *) * (na + nb + 1));
-
-	memcpy(both, a, sizeof(MergeElement *) * na);
-	memcpy(both + na, b, sizeof(MergeElement *) * nb);
-	*n = merge_keep_survivors(both, na + nb);
-	return both;
-}
-
 /*
- * merge_docs merges two documents.
- *
- * 22023 when they are of different types.
+ * merge_check_types raises 22023 unless both are resources of one type.  A
+ * document in normal form has been checked before.
  */
-MergeDoc *
-merge_docs(const MergeDoc *a, const MergeDoc *b)
+void
+merge_check_types(Jsonb *a, Jsonb *b)
 {
-	MergeDoc   *doc = palloc0(sizeof(MergeDoc));
-
-	if (!merge_text_equal(a->type, b->type))
+	if (!merge_text_equal(merge_doc_type(a), merge_doc_type(b)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot merge resources of different types"),
-				 errdetail("Only two resources of one type can state the same thing.")));
-	doc->type = a->type;
-	if (a->id.data == NULL || b->id.data == NULL)
-		doc->id = a->id.data == NULL ? b->id : a->id;
-	else
-		doc->id = merge_text_compare(a->id, b->id) <= 0 ? a->id : b->id;
-	doc->origin = origin_compare(&a->origin, &b->origin) >= 0 ? a->origin : b->origin;
-	doc->meta = join(a->meta, a->nmeta, b->meta, b->nmeta, &doc->nmeta);
-	doc->elements = join(a->elements, a->nelements, b->elements, b->nelements, &doc->nelements);
+				 errdetail("Only resources of one type can state the same thing.")));
+}
+
+/* Adds what another document says of itself: the smallest id, the greatest origin. */
+static void
+join_head(MergeDoc *doc, const MergeDoc *other)
+{
+	if (doc->id.data == NULL || (other->id.data != NULL && merge_text_compare(other->id, doc->id) < 0))
+		doc->id = other->id;
+	if (origin_compare(&other->origin, &doc->origin) > 0)
+		doc->origin = other->origin;
+}
+
+/*
+ * merge_many merges documents: the union of their elements, and what survives
+ * of it.  The result points into them.
+ *
+ * 22023 when they are of different types, or one is no resource.
+ */
+MergeDoc *
+merge_many(Jsonb **docs, int n)
+{
+	MergeDoc  **read = palloc(sizeof(MergeDoc *) * n);
+	MergeDoc   *doc = palloc0(sizeof(MergeDoc));
+	int			nmeta = 0;
+	int			nelements = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		merge_check_types(docs[0], docs[i]);
+		read[i] = merge_doc_read(docs[i], NULL);
+		nmeta += read[i]->nmeta;
+		nelements += read[i]->nelements;
+	}
+	*doc = *read[0];
+	doc->nmeta = doc->nelements = 0;
+	doc->meta = palloc(sizeof(MergeElement *) * (nmeta + 1));
+	doc->elements = palloc(sizeof(MergeElement *) * (nelements + 1));
+	for (int i = 0; i < n; i++)
+	{
+		join_head(doc, read[i]);
+		memcpy(doc->meta + doc->nmeta, read[i]->meta, sizeof(MergeElement *) * read[i]->nmeta);
+		doc->nmeta += read[i]->nmeta;
+		memcpy(doc->elements + doc->nelements, read[i]->elements, sizeof(MergeElement *) * read[i]->nelements);
+		doc->nelements += read[i]->nelements;
+	}
+	doc->nmeta = merge_keep_survivors(doc->meta, doc->nmeta);
+	doc->nelements = merge_keep_survivors(doc->elements, doc->nelements);
 	return doc;
 }
