@@ -23,7 +23,7 @@ find_pg_config() {
 if [ "$(id -u)" = 0 ]; then
 	runner=postgres
 	id "$runner" >/dev/null 2>&1 || runner=nobody
-	as_runner() { setpriv --reuid="$runner" --regid="$(id -gn "$runner")" --init-groups env -C "$top" HOME="$build/run" LANG=C.UTF-8 PATH="$PATH" "$@"; }
+	as_runner() { setpriv --reuid="$runner" --regid="$(id -gn "$runner")" --init-groups env -C "$top" HOME="$build/run" LANG=C.UTF-8 PATH="${bin:-/usr/bin}:/usr/local/bin:/usr/bin:/bin" "$@"; }
 else
 	runner=$(id -un)
 	as_runner() { "$@"; }
