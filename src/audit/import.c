@@ -31,7 +31,7 @@
 
 #include "compat.h"
 #include "audit/spool.h"
-#include "store/as_owner.h"
+#include "as_owner.h"
 
 #define BATCH 5000				/* entries a transaction */
 #define COLUMNS 15

@@ -38,7 +38,7 @@
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/session.h"
-#include "store/as_owner.h"
+#include "as_owner.h"
 
 /* What a statement that reads protected relations must still fulfil at its next run. */
 typedef struct Guard

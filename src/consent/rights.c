@@ -29,7 +29,7 @@
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/rights.h"
-#include "store/as_owner.h"
+#include "as_owner.h"
 
 /*
  * A pooled connection serves many sessions in turn: the rights of the last few

@@ -40,7 +40,7 @@
 #include "core/jws.h"
 #include "core/mac.h"
 #include "ehr.h"
-#include "store/as_owner.h"
+#include "as_owner.h"
 
 #define SESSION_KEY_BYTES	16
 #define SEALED_BYTES		(SESSION_KEY_BYTES + MAC_BYTES)

@@ -60,10 +60,13 @@ sub read_csv
 SKIP:
 {
 	my $domain = $ENV{EHR_DOMAIN} // "$top/../shared/domain";
-	skip('the folder that the tables come from is not here', 1) unless -d $domain;
-	skip('no Python', 1) if system("python3 -c '' 2>/dev/null") != 0;
+	skip('the folder that the tables come from is not here', 2) unless -d $domain;
+	skip('no Python', 2) if system("python3 -c '' 2>/dev/null") != 0;
 	system("python3 '$top/test/data/make_tables.py' '$domain' '$dir/tables'");
-	is(system("diff -r '$dir/tables' '$top/test/data/tables'"), 0, 'the tables are those that the script makes');
+	# the folder also holds tables that come from elsewhere
+	my @made = map { basename($_) } glob("$dir/tables/*.tsv");
+	cmp_ok(scalar(@made), '>=', 5, 'the script makes the tables');
+	is(join(' ', grep { system("cmp -s '$dir/tables/$_' '$top/test/data/tables/$_'") != 0 } @made), '', 'and they are the ones here');
 }
 
 # ---- the same bytes, and exact counts ----

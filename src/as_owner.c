@@ -24,7 +24,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "store/as_owner.h"
+#include "as_owner.h"
 
 Oid
 ehr_store_owner(void)
