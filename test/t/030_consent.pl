@@ -97,6 +97,34 @@ app('BEGIN'); app("SELECT ehr.attach('$handle{a}')"); app("SELECT ehr.withdraw_c
 is($doc->query($count), '0', 'and nothing after the withdrawal, in the same REPEATABLE READ transaction');
 $doc->query('COMMIT');
 
+# --- every look is in the citizen's log, however it ended (attacks E01, E02)
+app('BEGIN'); app("SELECT ehr.attach('$handle{a}')");
+$consent = app("SELECT ehr.grant_consent('$a', 'practitioner:dr-9', 'type:Observation')");
+app('COMMIT');
+my $looks = "SELECT count(*) FROM ehr.access_log('$a') WHERE who = 'dr-9' AND kind = 'read'";
+sub looks { app('BEGIN'); app("SELECT ehr.attach('$handle{a}')"); my $n = app($looks); app('COMMIT'); return $n; }
+my $looked = looks();
+for my $case (
+	[ 'a plain read', $count ], [ 'a read in a READ ONLY transaction', "SET TRANSACTION READ ONLY; $count" ], [ 'a read by a function', "SELECT ehr.get('Observation', 'o1') IS NOT NULL" ],
+	[ 'a read that fails afterwards', "SELECT count(*), 1 / (count(*) - 9) FROM ehr_store.resource" ], [ 'FETCH 1', 'DECLARE c CURSOR FOR SELECT id FROM ehr_store.resource; FETCH 1 FROM c' ],
+	[ 'EXISTS', 'SELECT EXISTS (SELECT FROM ehr_store.resource)' ], [ 'COPY', 'COPY (SELECT id FROM ehr_store.resource) TO STDOUT' ],
+	[ 'a function in a DO block', "DO \$\$ BEGIN PERFORM ehr.history('Observation', 'o2'); END \$\$" ])
+{
+	my ($what, $statement) = @$case;
+	$doc->query('BEGIN'); $doc->query("SELECT ehr.attach('$handle{d}')"); $doc->query($statement); $doc->query('ROLLBACK');
+	my $now = looks();
+	is($now - $looked, 1, "$what, rolled back, is in the log once");
+	$looked = $now;
+}
+$doc->query('BEGIN'); $doc->query("SELECT ehr.attach('$handle{d}')"); $doc->query("SELECT ehr.get('Patient', 'pa'), ehr.get('Patient', 'pb')"); $doc->query('COMMIT');
+is(looks() - $looked, 0, 'what was not shown is not');
+app('BEGIN'); app("SELECT ehr.attach('$handle{a}')"); app("SELECT ehr.withdraw_consent('$consent')"); app('COMMIT');
+my $unbound = q{SELECT ehr_internal.audit_catch_up(); SELECT count(*) FROM ehr_store.audit_event WHERE kind = 'read unbound' AND relations LIKE '%resource%'};
+my $before = sql($unbound) =~ s/^\n//r;
+sql('SELECT count(*) FROM ehr_store.resource');
+sql('COPY ehr_store.resource TO STDOUT');
+is((sql($unbound) =~ s/^\n//r) - $before, 2, 'reads and COPY of a superuser are logged');
+
 # --- logout elsewhere ends an attached session
 $doc->query('BEGIN');
 $doc->query("SELECT ehr.attach('$handle{b}')");
