@@ -35,13 +35,20 @@ CREATE FUNCTION ehr_internal.require_may_write(resource jsonb, principal jsonb) 
 AS $$
 DECLARE
 	type_no int2 := ehr_internal.type_number(resource ->> 'resourceType');
+	resource_key bigint := ehr_internal.key_of(type_no, resource ->> 'id');
 	concerned bigint;
 	current_row record;
 BEGIN
-	-- what stands there now must be the caller's to change, and what comes must be the caller's to write
-	SELECT r.subject, r.more_subjects, r.labels, r.author INTO current_row FROM ehr_store.resource r
-	WHERE r.type = type_no AND r.id = resource ->> 'id' AND NOT r.deleted;
-	FOREACH concerned IN ARRAY coalesce(ehr_internal.subjects_of(resource), ARRAY[NULL::bigint]) || coalesce(current_row.subject || current_row.more_subjects, '{}')
+	-- the key's row stands for the resource: what is checked here is what will be replaced
+	PERFORM FROM ehr_store.resource_key k WHERE k.key = resource_key FOR UPDATE;
+	-- what stands there now must be the caller's own to change, and what comes must be the caller's to write
+	SELECT r.subject, r.more_subjects, r.author INTO current_row FROM ehr_store.resource r WHERE r.key = resource_key;
+	IF FOUND AND current_row.author IS DISTINCT FROM ehr_internal.author_of(principal) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'not allowed to write this resource',
+			DETAIL = 'Only its author may replace a resource.';
+	END IF;
+	FOREACH concerned IN ARRAY coalesce(ehr_internal.subjects_of(resource), ARRAY[NULL::bigint])
+		|| CASE WHEN current_row.author IS NOT NULL THEN current_row.subject || current_row.more_subjects ELSE '{}' END
 	LOOP
 		IF ehr.may_write(concerned, type_no, principal ->> 'org') IS NOT TRUE THEN
 			RAISE insufficient_privilege USING MESSAGE = 'not allowed to write this resource',
@@ -177,9 +184,11 @@ DECLARE
 	principal jsonb := ehr_internal.require_session();
 	found_row record;
 BEGIN
-	SELECT r.subject, r.more_subjects INTO found_row FROM ehr_store.resource r
+	PERFORM FROM ehr_store.resource_key k
+	WHERE k.type = ehr_internal.type_number(remove.type) AND k.id = remove.id FOR UPDATE;
+	SELECT r.subject, r.more_subjects, r.author INTO found_row FROM ehr_store.resource r
 	WHERE r.type = ehr_internal.type_number(remove.type) AND r.id = remove.id AND NOT r.deleted;
-	IF NOT FOUND OR (SELECT bool_and(ehr.may_write(s, ehr_internal.type_number(remove.type), principal ->> 'org')) IS NOT TRUE
+	IF NOT FOUND OR found_row.author IS DISTINCT FROM ehr_internal.author_of(principal) OR (SELECT bool_and(ehr.may_write(s, ehr_internal.type_number(remove.type), principal ->> 'org')) IS NOT TRUE
 		FROM unnest(found_row.subject || coalesce(found_row.more_subjects, '{}')) AS s) THEN
 		RETURN false;
 	END IF;

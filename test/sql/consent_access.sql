@@ -198,6 +198,29 @@ SELECT kind, org, ehr_test.writes(kind, sub, org, :a1) AS a1, ehr_test.writes(ki
 FROM (VALUES ('citizen', :'a', NULL), ('clinician', 'dr-1', '79001'), ('clinician', 'dr-0', NULL), ('facility', 'f', '79002'), ('station', 's', '79001'), ('department', 'd', '79001'), ('insurer', 'i', '79001'), ('admin', 'ad', '79001'), ('wizard', 'w', '79001')) AS v (kind, sub, org);
 SELECT ehr.may_write(:a1, 96::int2, '79001') AS nobody;
 
+-- nobody changes or removes what another wrote, nor takes it over to another patient (attack B14)
+CREATE FUNCTION ehr_test.tries(kind text, sub text, org text, what text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	PERFORM ehr_test.login(kind, sub, org, 'TREAT');
+	EXECUTE 'SELECT ' || what INTO answer;
+	PERFORM ehr.detach();
+	RETURN left(answer, 8);
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN SQLERRM;
+END $$;
+BEGIN;
+SELECT kind, org, ehr_test.tries(kind, sub, org, $$ehr.put('{"resourceType": "Observation", "id": "ca-o1", "status": "final", "code": {"text": "changed"}, "subject": {"reference": "Patient/ca-a1"}}')::jsonb ->> 'status'$$) AS changes,
+	ehr_test.tries(kind, sub, org, $$ehr.put('{"resourceType": "Patient", "id": "ca-a1", "gender": "male"}')::jsonb ->> 'gender'$$) AS changes_patient,
+	ehr_test.tries(kind, sub, org, $$ehr.remove('Condition', 'ca-c2')$$) AS removes
+FROM (VALUES ('citizen', :'a', NULL), ('citizen', :'b', NULL), ('clinician', 'dr-2', '79002'), ('clinician', 'dr-9', '79009'), ('facility', 'f', '79009'), ('admin', 'ad', '79001'), ('clinician', 'dr-1', '79001')) AS v (kind, sub, org);
+SELECT ehr_test.tries('citizen', :'b', NULL, $$ehr.put('{"resourceType": "Observation", "id": "ca-own", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/ca-b1"}}')::jsonb ->> 'status'$$) AS own,
+	ehr_test.tries('citizen', :'b', NULL, $$ehr.put('{"resourceType": "Observation", "id": "ca-own", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/ca-a1"}}')::jsonb ->> 'status'$$) AS moved,
+	ehr_test.tries('citizen', :'a', NULL, $$ehr.put('{"resourceType": "Observation", "id": "ca-own", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/ca-a1"}}')::jsonb ->> 'status'$$) AS taken,
+	ehr_test.tries('citizen', :'b', NULL, $$ehr.remove('Observation', 'ca-own')$$) AS removed;
+ROLLBACK;
+
 -- merged persons: the record is one; a denial of either holds for both (attack C16)
 BEGIN;
 INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:x, 900003, 'manual');
@@ -235,4 +258,5 @@ DELETE FROM ehr_store.consent WHERE person BETWEEN 900001 AND 900003;
 DELETE FROM ehr_store.person_link WHERE person BETWEEN 900001 AND 900003;
 DELETE FROM ehr_store.person WHERE key BETWEEN 900001 AND 900003;
 DELETE FROM ehr_store.resource WHERE id LIKE 'ca-%';
+DELETE FROM ehr_store.resource_history WHERE id LIKE 'ca-%';
 DELETE FROM ehr_store.resource_key WHERE id LIKE 'ca-%';
