@@ -5,22 +5,26 @@
 -- Where an address names its unit: a path to the codes. The first code that is a commune of the list in force counts.
 CREATE TABLE ehr_internal.unit_path (
 	ordinal int PRIMARY KEY,
-	path jsonpath NOT NULL
+	path jsonpath NOT NULL,
+	shipped bool NOT NULL DEFAULT false
 );
 COMMENT ON TABLE ehr_internal.unit_path IS 'paths from a Patient to the administrative unit codes of its addresses';
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.unit_path', 'WHERE NOT shipped');
 INSERT INTO ehr_internal.unit_path VALUES
-	(1, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:unit").valueCode'),
-	(2, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:extension:administrative-unit").valueCoding.code');
+	(1, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:unit").valueCode', true),
+	(2, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:extension:administrative-unit").valueCoding.code', true);
 
 -- What an immunization is against, when it does not say so itself (protocolApplied.targetDisease).
 CREATE TABLE ehr_internal.vaccine_disease (
 	vaccine text NOT NULL,
 	disease text NOT NULL,
+	shipped bool NOT NULL DEFAULT false,
 	PRIMARY KEY (vaccine, disease)
 );
 COMMENT ON TABLE ehr_internal.vaccine_disease IS 'diseases that a vaccine code, local or CVX, stands for';
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.vaccine_disease', 'WHERE NOT shipped');
 INSERT INTO ehr_internal.vaccine_disease
-SELECT v, d
+SELECT v, d, true
 FROM (VALUES
 	('HepB0,08', 'hepatitis-b'), ('BCG,19', 'tuberculosis'),
 	('DPT-HepB-Hib,198', 'diphtheria,tetanus,pertussis,hepatitis-b,hib'), ('DPT4,01', 'diphtheria,tetanus,pertussis'),
@@ -36,10 +40,12 @@ CREATE TABLE ehr_internal.disease_group (
 	name text NOT NULL,
 	ranges text NOT NULL CHECK (ehr.icd10_within('A00', ranges) IS NOT NULL),
 	on_demand bool NOT NULL DEFAULT false,
-	basis text
+	basis text,
+	shipped bool NOT NULL DEFAULT false
 );
 COMMENT ON TABLE ehr_internal.disease_group IS 'groups of ICD-10 codes that reports count by; on_demand: only when asked for by name';
-INSERT INTO ehr_internal.disease_group (code, name, ranges, on_demand, basis) VALUES
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.disease_group', 'WHERE NOT shipped');
+INSERT INTO ehr_internal.disease_group (code, name, ranges, on_demand, basis, shipped) SELECT v.*, true FROM (VALUES
 	('HTN', 'Tăng huyết áp', 'I10-I15', false, 'QD 5904/2019'),
 	('DM', 'Đái tháo đường', 'E10-E14', false, 'QD 5904/2019'),
 	('COPD', 'Bệnh phổi tắc nghẽn mạn tính', 'J44', false, NULL),
@@ -58,7 +64,7 @@ INSERT INTO ehr_internal.disease_group (code, name, ranges, on_demand, basis) VA
 	('COVID', 'COVID-19', 'U07-U10', false, NULL),
 	('PREG', 'Thai sản', 'O00-O99,Z32-Z39', true, NULL),
 	('INJURY', 'Tai nạn thương tích', 'S00-T98,V01-Y98', false, NULL),
-	('PREMATURE_NCD', 'Bệnh không lây nhiễm (SDG 3.4.1)', 'I00-I99,C00-C97,E10-E14,J30-J98', false, NULL);
+	('PREMATURE_NCD', 'Bệnh không lây nhiễm (SDG 3.4.1)', 'I00-I99,C00-C97,E10-E14,J30-J98', false, NULL)) AS v;
 
 CREATE FUNCTION ehr_internal.create_report() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -111,10 +117,12 @@ BEGIN
 		recorded timestamptz NOT NULL,
 		unit text,
 		unit_from date,
+		dated bool NOT NULL,
 		born date,
 		sex text
 	);
 	COMMENT ON TABLE ehr_store.fact_patient IS 'of each source Patient: commune (a row of ehr_store.unit), birth date, sex';
+	COMMENT ON COLUMN ehr_store.fact_patient.dated IS 'whether the document itself tells from which list of units its code is';
 	CREATE TABLE IF NOT EXISTS ehr_store.fact_condition (
 		key bigint NOT NULL,
 		version int NOT NULL,
@@ -123,6 +131,7 @@ BEGIN
 		noted date,
 		PRIMARY KEY (key, code)
 	);
+	CREATE INDEX IF NOT EXISTS fact_condition_subject ON ehr_store.fact_condition (subject);
 	COMMENT ON TABLE ehr_store.fact_condition IS 'of each Condition that is not refuted: ICD-10 codes and day';
 	CREATE TABLE IF NOT EXISTS ehr_store.fact_immunization (
 		key bigint NOT NULL,
@@ -132,6 +141,7 @@ BEGIN
 		given date,
 		PRIMARY KEY (key, disease)
 	);
+	CREATE INDEX IF NOT EXISTS fact_immunization_subject ON ehr_store.fact_immunization (subject);
 	COMMENT ON TABLE ehr_store.fact_immunization IS 'of each completed Immunization: diseases it is against, and day';
 	INSERT INTO ehr_store.fact_state DEFAULT VALUES ON CONFLICT DO NOTHING;
 
@@ -238,6 +248,8 @@ DECLARE
 	patient int2 := ehr_internal.type_number('Patient');
 	condition int2 := ehr_internal.type_number('Condition');
 	immunization int2 := ehr_internal.type_number('Immunization');
+	-- an address with a district is of a list that still had them
+	last_with_districts date := (SELECT max(u.valid_to) - 1 FROM ehr_store.unit u WHERE u.level = 'district' AND u.valid_to < 'infinity');
 	changed bigint[];
 	added bigint;
 	all_added bigint := 0;
@@ -252,32 +264,17 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM ehr_store.fact_condition f WHERE f.key = r.key AND f.version = r.version)
 		AND NOT EXISTS (SELECT FROM ehr_store.fact_immunization f WHERE f.key = r.key AND f.version = r.version);
 
+	-- what is new about a patient may tell from which list his commune is
+	changed := ARRAY(
+		SELECT k.key FROM unnest(changed) AS k (key)
+		UNION
+		SELECT r.subject FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
+		WHERE r.type <> patient AND r.subject IS NOT NULL
+			AND NOT EXISTS (SELECT FROM ehr_store.fact_patient f WHERE f.key = r.subject AND f.dated));
+
 	DELETE FROM ehr_store.fact_patient f USING unnest(changed) AS k (key) WHERE f.key = k.key;
 	DELETE FROM ehr_store.fact_condition f USING unnest(changed) AS k (key) WHERE f.key = k.key;
 	DELETE FROM ehr_store.fact_immunization f USING unnest(changed) AS k (key) WHERE f.key = k.key;
-
-	-- An address that begins on a day, or that has a district, belongs to the list of that time; any other to the newest that
-	-- knows its code.
-	INSERT INTO ehr_store.fact_patient (key, version, recorded, unit, unit_from, born, sex)
-	SELECT d.key, d.version, d.recorded, u.code, u.valid_from, d.born, d.sex
-	FROM (
-		SELECT r.key, r.version, r.recorded, ehr_internal.first_day(r.doc::jsonb ->> 'birthDate') AS born, r.doc::jsonb ->> 'gender' AS sex,
-			ehr_internal.first_day(r.doc::jsonb #>> '{address,0,period,start}') AS begun, r.doc::jsonb @? 'lax $.address[*].district' AS in_district,
-			(SELECT array_agg(c.code #>> '{}' ORDER BY p.ordinal, c.n)
-				FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (code, n)) AS codes
-		FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
-		WHERE r.type = patient AND NOT r.deleted
-		OFFSET 0) AS d
-	LEFT JOIN LATERAL (
-		SELECT w.code, w.valid_from
-		FROM unnest(d.codes) WITH ORDINALITY AS c (code, n) JOIN ehr_store.unit w ON w.code = c.code AND w.level = 'commune'
-		CROSS JOIN LATERAL (SELECT coalesce(d.begun, CASE WHEN d.in_district OR EXISTS (
-			SELECT FROM unnest(d.codes) AS x JOIN ehr_store.unit v ON v.code = x AND v.level = 'district') THEN '2025-06-30'::date END)) AS t (day)
-		WHERE t.day IS NULL OR (t.day >= w.valid_from AND t.day < w.valid_to)
-		ORDER BY c.n, w.valid_from DESC
-		LIMIT 1) AS u ON true;
-	GET DIAGNOSTICS added = ROW_COUNT;
-	all_added := all_added + added;
 
 	INSERT INTO ehr_store.fact_condition (key, version, subject, code, noted)
 	SELECT DISTINCT r.key, r.version, r.subject, code.icd10,
@@ -293,7 +290,7 @@ BEGIN
 	INSERT INTO ehr_store.fact_immunization (key, version, subject, disease, given)
 	SELECT r.key, r.version, r.subject, f.disease, ehr_internal.first_day(r.doc::jsonb ->> 'occurrenceDateTime')
 	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key, LATERAL (
-		SELECT d #>> '{}' AS disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d
+		SELECT regexp_split_to_table(d #>> '{}', '\s*;\s*') AS disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d
 		UNION
 		-- what the vaccine is against, where the document does not say it
 		SELECT v.disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.vaccineCode.coding[*].code') AS c
@@ -301,6 +298,31 @@ BEGIN
 		WHERE NOT r.doc::jsonb @? 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS f
 	WHERE r.type = immunization AND NOT r.deleted AND r.subject IS NOT NULL
 		AND r.doc::jsonb ->> 'status' = 'completed';
+	GET DIAGNOSTICS added = ROW_COUNT;
+	all_added := all_added + added;
+
+	-- An address that begins on a day, or that has a district, is of the list of that time; any other of the list in force at the
+	-- latest event that the same source tells of the patient, or of the newest when there is none.
+	INSERT INTO ehr_store.fact_patient (key, version, recorded, unit, unit_from, dated, born, sex)
+	SELECT d.key, d.version, d.recorded, u.code, u.valid_from, told.day IS NOT NULL, d.born, d.sex
+	FROM (
+		SELECT r.key, r.version, r.recorded, ehr_internal.first_day(r.doc::jsonb ->> 'birthDate') AS born, r.doc::jsonb ->> 'gender' AS sex,
+			ehr_internal.first_day(r.doc::jsonb #>> '{address,0,period,start}') AS begun, r.doc::jsonb @? 'lax $.address[*].district' AS in_district,
+			(SELECT array_agg(c.code #>> '{}' ORDER BY p.ordinal, c.n)
+				FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (code, n)) AS codes
+		FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
+		WHERE r.type = patient AND NOT r.deleted
+		OFFSET 0) AS d
+	CROSS JOIN LATERAL (SELECT coalesce(d.begun, CASE WHEN d.in_district THEN last_with_districts END,
+		(SELECT last_with_districts FROM unnest(d.codes) AS x JOIN ehr_store.unit v ON v.code = x AND v.level = 'district' LIMIT 1)) OFFSET 0) AS told (day)
+	CROSS JOIN LATERAL (SELECT coalesce(told.day, (SELECT max(f.given) FROM ehr_store.fact_immunization f WHERE f.subject = d.key),
+		(SELECT max(f.noted) FROM ehr_store.fact_condition f WHERE f.subject = d.key)) OFFSET 0) AS t (day)
+	LEFT JOIN LATERAL (
+		SELECT w.code, w.valid_from
+		FROM unnest(d.codes) WITH ORDINALITY AS c (code, n) JOIN ehr_store.unit w ON w.code = c.code AND w.level = 'commune'
+		WHERE t.day IS NULL OR (t.day >= w.valid_from AND t.day < w.valid_to)
+		ORDER BY c.n, w.valid_from DESC
+		LIMIT 1) AS u ON true;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
 

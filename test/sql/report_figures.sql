@@ -2,16 +2,22 @@
 \set SHOW_CONTEXT never
 SET datestyle = iso;
 BEGIN;
--- room identity keeps these
-SELECT to_regclass('ehr_store.person') IS NULL AS no_identity \gset
-\if :no_identity
-CREATE TABLE ehr_store.person (key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id uuid DEFAULT gen_random_uuid(), merged_into bigint, founder bigint);
-CREATE TABLE ehr_store.person_link (subject bigint PRIMARY KEY, person bigint NOT NULL, method text NOT NULL DEFAULT '');
-\endif
-
 -- nobody without a session
 SAVEPOINT s;
 SELECT ehr.report('disease_by_commune'); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+-- nor citizens, clinicians and insurers
+SET LOCAL ROLE ehr_app;
+SELECT ehr_test.login('citizen', gen_random_uuid()::text);
+SELECT ehr.report('disease_by_commune'); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+SELECT ehr_test.login('clinician', 'dr-1', '79001', 'TREAT');
+SELECT ehr.report('disease_by_commune'); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+-- nor a department a report that there is not
+SET LOCAL ROLE ehr_app;
+SELECT ehr_test.login('department', 'dep-1', '79', 'PUBHLTH');
+SELECT ehr.report('everybody'); \echo :LAST_ERROR_SQLSTATE
 ROLLBACK TO s;
 
 -- units: numbers of the lists; a code that means two communes; where units went
@@ -98,6 +104,24 @@ SELECT f ->> 'unit' AS unit, f ->> 'group' AS "group", f ->> 'persons' AS person
 SELECT f ->> 'unit' AS unit, f ->> 'group' AS "group", f ->> 'persons' AS persons FROM pg_temp.figures('disease_by_commune', '{"ranges": "E10-E14,I15", "unit": "01"}') AS f;
 SELECT count(*) FROM pg_temp.figures('disease_by_commune', '{"groups": "DM", "noted_from": "2026-03-02"}');
 SELECT string_agg(DISTINCT f ->> 'group', ' ' ORDER BY f ->> 'group') AS by_default FROM pg_temp.figures('disease_by_commune') AS f;
+
+-- the same through the function, by a department that may select nothing
+SAVEPOINT s;
+SET LOCAL ROLE ehr_app;
+SELECT ehr_test.login('department', 'dep-1', '79', 'PUBHLTH');
+SELECT f ->> 'unit' AS unit, f ->> 'group' AS "group", f ->> 'persons' AS persons FROM ehr.report('disease_by_commune', '{"groups": "HTN,DM"}') AS f;
+SELECT f ->> 'unit' AS unit, f ->> 'persons' AS persons, f ->> 'vaccinated' AS vaccinated FROM ehr.report('immunization_coverage', '{"disease": "covid-19", "unit": "79"}') AS f;
+SELECT count(*) FROM ehr_store.fact_patient; \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+
+-- a commune's code without a day: the list of the latest event decides, and does so when the event comes later
+SELECT count(pg_temp.patient(30, pg_temp.unit('26737')));
+CREATE FUNCTION pg_temp.list_of(n int) RETURNS date LANGUAGE sql
+AS $$ SELECT ehr_internal.refresh_facts(); SELECT f.unit_from FROM ehr_store.fact_patient f WHERE f.key = ehr_internal.key_of(ehr_internal.type_number('Patient'), 'report-test-' || n) $$;
+SELECT pg_temp.list_of(30) AS newest;
+SELECT count(pg_temp.dose(30, 'late', '2021-08-01', covid)) FROM vaccine;
+SELECT pg_temp.list_of(30) AS by_event;
+SELECT ehr_internal.store_remove('Patient', 'report-test-30', 'T0001'), ehr_internal.store_remove('Immunization', 'report-test-late', 'T0001');
 
 -- a changed, a removed and a new document: figures follow
 SELECT count(pg_temp.diagnosis(1, 'd1', 'A00'));
