@@ -154,8 +154,9 @@ BEGIN
 			'performer', CASE WHEN v.facility IS NOT NULL THEN jsonb_build_array(jsonb_build_object('actor',
 				jsonb_build_object('identifier', jsonb_build_object('system', s -> '@facility', 'value', v.facility)))) END,
 			'protocolApplied', CASE WHEN v.dose IS NOT NULL THEN jsonb_build_array(jsonb_build_object('doseNumberPositiveInt', v.dose,
-				'targetDisease', CASE WHEN v.disease IS NOT NULL THEN jsonb_build_array(jsonb_build_object('coding',
-					jsonb_build_array(jsonb_build_object('system', s -> '@vaccine-disease', 'code', v.disease)))) END)) END)),
+				'targetDisease', (SELECT jsonb_agg(jsonb_build_object('coding',
+						jsonb_build_array(jsonb_build_object('system', s -> '@vaccine-disease', 'code', btrim(d)))))
+					FROM string_to_table(v.disease, ';') AS d WHERE btrim(d) <> ''))) END)),
 		ehr_internal.match_row(v.full_name, v.birth, v.gender, v.number, v.insurance, v.phone, v.ward, v.district, v.address)
 		)::ehr_internal.immunization_line
 	FROM value v ORDER BY v.line);

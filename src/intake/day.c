@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(ehr_register_day);
 
 /*
  * ehr_internal.register_day(text) → text: yyyy, yyyy-mm-dd, yyyymmdd, dd/mm/yyyy
- * (or with dots or hyphens) as a FHIR date; NULL for anything else and for days
+ * (or with dots or hyphens) as a FHIR date, yyyy-00-00 as its year; NULL for anything else and for days
  * that no calendar has.  IMMUTABLE STRICT.
  */
 Datum
@@ -44,11 +44,9 @@ ehr_register_day(PG_FUNCTION_ARGS)
 	if (len == 4)
 	{
 		year = digits_at(s, 4);
-		if (year < 1)
-			PG_RETURN_NULL();
-		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%04d", year)));
+		month = day = 0;
 	}
-	if (len == 10 && s[4] == '-' && s[7] == '-')
+	else if (len == 10 && s[4] == '-' && s[7] == '-')
 	{
 		year = digits_at(s, 4);
 		month = digits_at(s + 5, 2);
@@ -68,6 +66,8 @@ ehr_register_day(PG_FUNCTION_ARGS)
 	}
 	else
 		PG_RETURN_NULL();
+	if (year >= 1 && month == 0 && day == 0)
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%04d", year)));
 	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1])
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%04d-%02d-%02d", year, month, day)));

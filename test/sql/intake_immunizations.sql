@@ -8,7 +8,7 @@ CREATE TEMPORARY TABLE stage (record_id text, full_name text, birth_date text, s
 	vaccinated_on text, lot text, facility_code text, disease text, remark text);
 INSERT INTO stage VALUES
 	('ii-1', 'Nguyễn Thị Hòa', '1980-05-17', 'female', '0903 123 456', '079180001234', 'HT3797950568567', '12/3 Lê Lợi', '27088', '769', '79', 'FLU', 'Vaxigrip', '1', '2024-03-01', 'L1', '79001', 'influenza', NULL),
-	('ii-2', 'NGUYEN THI HOA', '17/05/1980', 'Nữ', '+84903123456', '79180001234', '', '', NULL, NULL, NULL, 'FLU', NULL, '2', '02/03/2025', '', '79002', 'influenza', 'seen at home'),
+	('ii-2', 'NGUYEN THI HOA', '1980-00-00', 'Nữ', '+84903123456', '79180001234', '', '', NULL, NULL, NULL, 'FLU', NULL, '2', '02/03/2025', '', '79002', 'influenza; measles', 'seen at home'),
 	('ii-3', 'Trần Văn Nam', '1975-13-01', 'X', NULL, '024128183', NULL, NULL, NULL, NULL, NULL, NULL, 'VAT', 'two', '2024-03-01', NULL, '79001', 'tetanus', NULL),
 	('ii-4', 'Lê Văn Tám', '1975', 'male', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'VAT', NULL, '1', '2024-02-30', NULL, '79001', NULL, NULL),
 	('ii-5', 'Lê Văn Tám', '1975', 'male', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '1', '2024-02-28', NULL, '79001', NULL, NULL),
@@ -33,6 +33,9 @@ SELECT count(*) AS not_valid FROM ehr_store.resource r WHERE r.doc::jsonb #>> '{
 SELECT count(*) AS without_feature FROM ehr_store.resource r WHERE r.doc::jsonb #>> '{meta,source}' = 'urn:ehr:source:test-register'
 	AND r.type = ehr_internal.type_number('Patient')
 	AND NOT EXISTS (SELECT FROM ehr_store.match_feature f WHERE f.subject = r.key AND f.features = ehr_internal.patient_features(r.doc::jsonb));
+
+SELECT r.doc::jsonb ->> 'birthDate' AS birth_date, r.doc::jsonb #> '{protocolApplied,0,targetDisease}' AS diseases FROM ehr_store.resource r
+WHERE r.doc::jsonb #>> '{meta,source}' = 'urn:ehr:source:test-register' AND r.author = '79002' ORDER BY r.type;
 
 -- again: the same receipt, nothing written
 SELECT ehr.ingest_immunizations('stage', 'test-register') = r AS same_receipt FROM receipt;
