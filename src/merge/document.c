@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "compat.h"
 #include "core/fhir_model.h"
 #include "merge/merge.h"
 #include "miscadmin.h"

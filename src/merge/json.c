@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "merge/merge.h"
 #include "miscadmin.h"
 

@@ -16,6 +16,7 @@
 #include "utils/expandeddatum.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "fhir/fhir.h"
 #include "merge/merge.h"
 
