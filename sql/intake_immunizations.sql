@@ -260,6 +260,7 @@ CREATE FUNCTION ehr_internal.take_in_immunizations(payload_no bigint, lines text
 AS $$
 DECLARE
 	read_lines ehr_internal.immunization_line[];
+	texts text[] := string_to_array(lines, E'\n');
 	came timestamptz := (SELECT p.received FROM ehr_store.payload p WHERE p.payload = payload_no);
 	new_receipt jsonb;
 	written int;
@@ -279,11 +280,12 @@ BEGIN
 	-- what an earlier attempt at this payload left behind
 	UPDATE ehr_store.quarantine q SET state = 'superseded', closed = now() WHERE q.payload = payload_no AND q.state = 'open';
 	DELETE FROM ehr_store.payload_element e WHERE e.payload = payload_no;
-	INSERT INTO ehr_store.quarantine (payload, dossier, kind, record, line, element, rule, elements)
-	SELECT payload_no, l.line, 'immunizations', l.line, l.line, split_part(l.refused, ': ', 1), coalesce(nullif(split_part(l.refused, ': ', 2), ''), l.refused), l.sent
+	INSERT INTO ehr_store.quarantine (payload, dossier, kind, record, line, element, rule, value_class, elements)
+	SELECT payload_no, l.line, 'immunizations', l.line, l.line, split_part(l.refused, ': ', 1), split_part(l.refused, ': ', 2), NULL, l.sent
 	FROM unnest(read_lines) AS l WHERE l.refused IS NOT NULL
 	UNION ALL
-	SELECT payload_no, l.line, 'immunizations', l.line, l.line, split_part(p, ': ', 1), split_part(p, ': ', 2), 1
+	SELECT payload_no, l.line, 'immunizations', l.line, l.line, split_part(p, ': ', 1), split_part(p, ': ', 2),
+		ehr_internal.value_class(texts[l.line]::jsonb ->> split_part(p, ': ', 1)), 1
 	FROM unnest(read_lines) AS l, unnest(l.problems) AS p WHERE l.refused IS NULL;
 	INSERT INTO ehr_store.payload_element (payload, dossier, file, record, kind, elements)
 	SELECT payload_no, l.line, 0, l.line, 'immunizations', l.extra FROM unnest(read_lines) AS l WHERE l.refused IS NULL AND l.extra IS NOT NULL;

@@ -20,7 +20,7 @@ INSERT INTO stage VALUES
 SELECT count(*) AS sent FROM stage AS s, jsonb_each_text(to_jsonb(s)) AS e WHERE e.value <> '';
 CREATE TEMPORARY TABLE receipt AS SELECT ehr.ingest_immunizations('stage', 'test-register') AS r;
 SELECT r - 'payloads' AS receipt, (r ->> 'sent')::int = (r ->> 'mapped')::int + (r ->> 'kept')::int + (r ->> 'quarantined')::int AS balanced FROM receipt;
-SELECT q.line, q.element, q.rule, q.elements, q.state FROM ehr_store.quarantine q, receipt WHERE q.payload = (r #>> '{payloads,0}')::bigint ORDER BY q.line, q.element;
+SELECT q.line, q.element, q.rule, q.value_class, q.elements, q.state FROM ehr_store.quarantine q, receipt WHERE q.payload = (r #>> '{payloads,0}')::bigint ORDER BY q.line, q.element;
 SELECT e.dossier AS line, e.elements FROM ehr_store.payload_element e, receipt WHERE e.payload = (r #>> '{payloads,0}')::bigint ORDER BY 1;
 
 -- what became of the first row, and whose it is
