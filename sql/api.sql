@@ -92,11 +92,9 @@ BEGIN
 		RAISE null_value_not_allowed USING MESSAGE = 'resource must not be null';
 	END IF;
 	IF if_none_exist IS NOT NULL THEN
-		found_key := ehr_internal.claim_identifier(ehr_internal.type_number(doc ->> 'resourceType'), if_none_exist);
+		found_key := ehr_internal.claim_identifier(ehr_internal.type_number(doc ->> 'resourceType'), if_none_exist, true);
 		IF found_key IS NOT NULL THEN
-			-- the same answer whether or not the caller may see what is there
-			RETURN (SELECT CASE WHEN ehr.may_read(r.subject, r.type, r.labels, r.author) THEN ehr_internal.stored(r.key) END
-				FROM ehr_store.resource r WHERE r.key = found_key);
+			RETURN ehr_internal.stored(found_key);
 		END IF;
 	END IF;
 	PERFORM ehr_internal.require_may_write(doc, principal);
@@ -107,8 +105,9 @@ $$;
 COMMENT ON FUNCTION ehr_internal.post(ehr.fhir, text) IS 'implementation of ehr.post';
 
 -- Only identifier=system|value can be asked for. Returns the key of the resource that has the identifier; null when
--- none has, and then nobody else can create one before this transaction has ended.
-CREATE FUNCTION ehr_internal.claim_identifier(type_no int2, query text) RETURNS bigint
+-- none has, and then nobody else can create one before this transaction has ended. visible: what the session may not
+-- read counts as not there, so that the answer does not tell of it.
+CREATE FUNCTION ehr_internal.claim_identifier(type_no int2, query text, visible bool) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -122,15 +121,16 @@ BEGIN
 	END IF;
 	INSERT INTO ehr_store.conditional_create AS c (type, system, value) VALUES (type_no, parts[1], parts[2])
 	ON CONFLICT (type, system, value) DO UPDATE SET value = excluded.value;
-	SELECT array_agg(b.key) INTO keys FROM ehr_store.business_key b
-	WHERE b.type = type_no AND b.system = parts[1] AND b.value = parts[2];
+	SELECT array_agg(b.key) INTO keys FROM ehr_store.business_key b JOIN ehr_store.resource r ON r.key = b.key
+	WHERE b.type = type_no AND b.system = parts[1] AND b.value = parts[2]
+		AND (NOT visible OR ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author));
 	IF cardinality(keys) > 1 THEN
 		RAISE cardinality_violation USING MESSAGE = 'the condition matches more than one resource';
 	END IF;
 	RETURN keys[1];
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.claim_identifier(int2, text) IS 'resource that an identifier condition names; keeps others from creating it meanwhile';
+COMMENT ON FUNCTION ehr_internal.claim_identifier(int2, text, bool) IS 'resource that an identifier condition names; keeps others from creating it meanwhile';
 
 CREATE FUNCTION ehr_internal.write_and_link(resource jsonb, author text, source text DEFAULT NULL, expected int DEFAULT NULL) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -353,7 +353,7 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'entry has no resource or no usable request.url';
 	END IF;
 	IF method = 'POST' AND item ->> 'if_none_exist' IS NOT NULL THEN
-		key := ehr_internal.claim_identifier(ehr_internal.type_number(item ->> 'type'), item ->> 'if_none_exist');
+		key := ehr_internal.claim_identifier(ehr_internal.type_number(item ->> 'type'), item ->> 'if_none_exist', principal IS NOT NULL);
 		status := '200';
 	END IF;
 	IF key IS NULL THEN

@@ -5,7 +5,7 @@ use warnings;
 use utf8;
 use Cwd qw(abs_path);
 use Digest::MD5;
-use File::Basename qw(dirname);
+use File::Basename qw(basename dirname);
 use File::Temp qw(tempdir);
 use Test::More;
 use Unicode::Normalize qw(NFD);
