@@ -277,27 +277,29 @@ BEGIN
 	DELETE FROM ehr_store.fact_immunization f USING unnest(changed) AS k (key) WHERE f.key = k.key;
 
 	INSERT INTO ehr_store.fact_condition (key, version, subject, code, noted)
-	SELECT DISTINCT r.key, r.version, r.subject, code.icd10,
+	SELECT r.key, r.version, r.subject, code.icd10,
 		ehr_internal.first_day(coalesce(r.doc::jsonb ->> 'onsetDateTime', r.doc::jsonb #>> '{onsetPeriod,start}', r.doc::jsonb ->> 'recordedDate'))
 	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key, jsonb_path_query(r.doc::jsonb, 'lax $.code.coding[*] ? (@.system like_regex "icd-?10" flag "i").code') AS c,
 		LATERAL (SELECT CASE WHEN c #>> '{}' ~* '^[A-Z][0-9][0-9A-Z](\.?[0-9A-Z]{1,4})?$' THEN (c #>> '{}')::ehr.icd10 END OFFSET 0) AS code (icd10)
 	WHERE r.type = condition AND NOT r.deleted AND r.subject IS NOT NULL
 		AND NOT r.doc::jsonb @? 'lax $.verificationStatus.coding[*].code ? (@ == "refuted" || @ == "entered-in-error")'
-		AND code.icd10 IS NOT NULL;
+		AND code.icd10 IS NOT NULL
+	ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
 
 	INSERT INTO ehr_store.fact_immunization (key, version, subject, disease, given)
 	SELECT r.key, r.version, r.subject, f.disease, ehr_internal.first_day(r.doc::jsonb ->> 'occurrenceDateTime')
 	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key, LATERAL (
-		SELECT regexp_split_to_table(d #>> '{}', '\s*;\s*') AS disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d
-		UNION
+		SELECT btrim(unnest(string_to_array(d #>> '{}', ';'))) AS disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS d
+		UNION ALL
 		-- what the vaccine is against, where the document does not say it
 		SELECT v.disease FROM jsonb_path_query(r.doc::jsonb, 'lax $.vaccineCode.coding[*].code') AS c
 			JOIN ehr_internal.vaccine_disease v ON v.vaccine = c #>> '{}'
 		WHERE NOT r.doc::jsonb @? 'lax $.protocolApplied[*].targetDisease[*].coding[*].code') AS f
 	WHERE r.type = immunization AND NOT r.deleted AND r.subject IS NOT NULL
-		AND r.doc::jsonb ->> 'status' = 'completed';
+		AND r.doc::jsonb ->> 'status' = 'completed'
+	ON CONFLICT DO NOTHING;		-- a disease said twice; to sort that out in the query would cost more
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
 

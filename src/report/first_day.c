@@ -9,6 +9,8 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 
+#include "compat.h"
+
 PG_FUNCTION_INFO_V1(ehr_first_day);
 
 /* The number in n digits at *s, which moves on; -1 when they are no digits. */
