@@ -108,6 +108,7 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 	('AllergyIntolerance', 4, 'Tình trạng', '$.clinicalStatus'),
 	('Condition', 1, '', '$.code'),
 	('Condition', 2, 'Tình trạng', '$.clinicalStatus'),
+	('Condition', 3, 'Mức độ chắc chắn', '$.verificationStatus ? (@.coding[*].code != "confirmed")'),
 	('FamilyMemberHistory', 1, 'Người mắc', '$.relationship'),
 	('FamilyMemberHistory', 2, 'Bệnh', '$.condition[*].code'),
 	('MedicationRequest', 1, '', '$.medicationCodeableConcept, $.medicationReference'),
@@ -135,11 +136,12 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 	('DiagnosticReport', 2, 'Kết luận', '$.conclusion'),
 	('Procedure', 1, '', '$.code'),
 	('Procedure', 2, 'Kết quả', '$.outcome'),
-	('Encounter', 1, 'Hình thức', '$.class'),
+	('Encounter', 1, 'Hình thức', '$.class, $.type[*].coding[*] ? (@.system == "urn:ehr:vn:ma-loai-kcb")'),
 	('Encounter', 2, 'Thời gian', '$.period'),
 	('Encounter', 3, 'Nơi khám', '$.serviceProvider'),
 	('Encounter', 4, 'Lý do', '$.reasonCode'),
 	('Encounter', 5, 'Ra viện', '$.hospitalization.dischargeDisposition'),
+	('Encounter', 6, 'Kết quả', '$.extension[*] ? (@.url == "urn:ehr:extension:treatment-outcome").valueCoding'),
 	('ClinicalImpression', 1, '', '$.description'),
 	('ClinicalImpression', 2, 'Tóm tắt', '$.summary'),
 	('CarePlan', 1, '', '$.title'),
@@ -154,10 +156,12 @@ SELECT ehr_internal.type_number(v.type), row_number() OVER (PARTITION BY v.type 
 
 -- Codes that a reader should not have to know.
 CREATE TABLE ehr_internal.book_term (
-	code text PRIMARY KEY,
-	term text NOT NULL
+	system text NOT NULL DEFAULT '',
+	code text NOT NULL,
+	term text NOT NULL,
+	PRIMARY KEY (system, code)
 );
-COMMENT ON TABLE ehr_internal.book_term IS 'Vietnamese words for FHIR codes, for the readable parts of the health book';
+COMMENT ON TABLE ehr_internal.book_term IS 'Vietnamese words for codes, for the readable parts of the health book: of FHIR (system empty), or of a system by its name in identifier_system';
 
 INSERT INTO ehr_internal.book_term (code, term) VALUES
 	('male', 'Nam'), ('female', 'Nữ'), ('other', 'Khác'), ('unknown', 'Chưa xác định'),
@@ -168,6 +172,7 @@ INSERT INTO ehr_internal.book_term (code, term) VALUES
 	('not-done', 'Không thực hiện'), ('completed', 'Đã hoàn thành'),
 	('AMB', 'Ngoại trú'), ('IMP', 'Nội trú'), ('EMER', 'Cấp cứu'), ('SS', 'Lưu dưới 24 giờ'), ('HH', 'Tại nhà'), ('VR', 'Từ xa'), ('FLD', 'Tại cộng đồng'),
 	('home', 'Về nhà'), ('other-hcf', 'Chuyển cơ sở khác'), ('aadvice', 'Xin về'), ('exp', 'Tử vong');
+-- those of Vietnamese lists: sql/data/share.book_term.tsv
 
 -- Identifiers by the names that ehr_internal.identifier_system gives their systems.
 CREATE TABLE ehr_internal.book_identifier (
@@ -204,9 +209,10 @@ BEGIN
 	CASE jsonb_typeof(item)
 	WHEN 'string', 'boolean' THEN
 		plain := item #>> '{}';
-		RETURN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.code = plain), ehr_internal.book_date(plain));
+		RETURN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.system = '' AND t.code = plain), ehr_internal.book_date(plain));
 	WHEN 'number' THEN
-		RETURN CASE WHEN scale((item #>> '{}')::numeric) > 3 THEN round((item #>> '{}')::numeric, 3)::text ELSE item #>> '{}' END;
+		-- 30.000 would be read as thirty thousand
+		RETURN trim_scale(round((item #>> '{}')::numeric, 3))::text;
 	WHEN 'array' THEN
 		RETURN (SELECT string_agg(ehr_internal.book_value(v), ', ' ORDER BY n) FROM jsonb_array_elements(item) WITH ORDINALITY AS a (v, n));
 	WHEN 'object' THEN
@@ -229,7 +235,10 @@ BEGIN
 			WHEN item ? 'system' AND jsonb_typeof(item -> 'value') = 'string' THEN concat_ws(' ', (
 				SELECT min(b.term) FROM ehr_internal.identifier_system s JOIN ehr_internal.book_identifier b USING (name) WHERE s.uri = item ->> 'system'), item ->> 'value')
 			WHEN item ? 'value' THEN concat_ws(' ', item ->> 'comparator', ehr_internal.book_value(item -> 'value'), coalesce(item ->> 'unit', item ->> 'code'))
-			WHEN item ? 'code' AND jsonb_typeof(item -> 'code') = 'string' THEN coalesce((SELECT t.term FROM ehr_internal.book_term t WHERE t.code = item ->> 'code'), item ->> 'code')
+			WHEN item ? 'code' AND jsonb_typeof(item -> 'code') = 'string' THEN coalesce(
+				(SELECT min(t.term) FROM ehr_internal.identifier_system s JOIN ehr_internal.book_term t ON t.system = s.name
+					WHERE s.uri = item ->> 'system' AND t.code = item ->> 'code'),
+				(SELECT t.term FROM ehr_internal.book_term t WHERE t.system = '' AND t.code = item ->> 'code'), item ->> 'code')
 			WHEN item ? 'code' THEN concat_ws(' ', ehr_internal.book_value(item -> 'code'), (
 				SELECT string_agg(ehr_internal.book_value(v), ' ') FROM jsonb_each(item) AS e (k, v) WHERE k LIKE 'value%'))
 			END;

@@ -38,7 +38,7 @@ CREATE TEMPORARY TABLE book AS SELECT pg_temp.book() AS b;
 SELECT ehr_internal.book_text(b) FROM book;
 
 -- a valid document: Composition first, each entry under its own URN, the patient's once, references to what is in it resolved
-SELECT is_valid(b), b->>'type', b->'identifier', b->>'timestamp' FROM book;
+SELECT is_valid(b), b->>'type', b#>>'{identifier,system}', b#>>'{identifier,value}' LIKE 'urn:uuid:%', b->>'timestamp' FROM book;
 SELECT e#>>'{resource,resourceType}', e#>>'{resource,id}', e->>'fullUrl' FROM book, jsonb_array_elements(b->'entry') AS e;
 SELECT count(*) = count(DISTINCT e->>'fullUrl') AND bool_and(e->>'fullUrl' ~ '^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')
 FROM book, jsonb_array_elements(b->'entry') AS e;
