@@ -2,17 +2,22 @@
 -- report: administrative units, figures about persons (doc/report.md)
 ---------------------------------------------------------------------------------------------------
 
--- Where an address names its unit: a path to the codes. The first code that is a commune of the list in force counts.
+-- Where an address names its unit. The first code that is a commune of the list in force counts; where there is none the first
+-- province, by code or by name.
 CREATE TABLE ehr_internal.unit_path (
 	ordinal int PRIMARY KEY,
+	finds text NOT NULL CHECK (finds IN ('commune', 'province', 'province name')),
 	path jsonpath NOT NULL,
 	shipped bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE ehr_internal.unit_path IS 'paths from a Patient to the administrative unit codes of its addresses';
+COMMENT ON TABLE ehr_internal.unit_path IS 'paths from a Patient to the administrative units of its addresses';
 SELECT pg_catalog.pg_extension_config_dump('ehr_internal.unit_path', 'WHERE NOT shipped');
 INSERT INTO ehr_internal.unit_path VALUES
-	(1, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:unit").valueCode', true),
-	(2, 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:extension:administrative-unit").valueCoding.code', true);
+	(1, 'commune', 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:unit").valueCode', true),
+	(2, 'commune', 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:extension:administrative-unit").valueCoding.code', true),
+	(3, 'province', 'lax $.address[*].extension[*] ? (@.url == "urn:ehr:extension:administrative-unit").valueCoding ? (@.system == "urn:ehr:vn:province").code', true),
+	(4, 'province name', 'lax $.address[*].state', true),
+	(5, 'province name', 'lax $.address[*].city', true);
 
 -- What an immunization is against, when it does not say so itself (protocolApplied.targetDisease).
 CREATE TABLE ehr_internal.vaccine_disease (
@@ -311,7 +316,7 @@ BEGIN
 		SELECT r.key, r.version, r.recorded, ehr_internal.first_day(r.doc::jsonb ->> 'birthDate') AS born, r.doc::jsonb ->> 'gender' AS sex,
 			ehr_internal.first_day(r.doc::jsonb #>> '{address,0,period,start}') AS begun, r.doc::jsonb @? 'lax $.address[*].district' AS in_district,
 			(SELECT array_agg(c.code #>> '{}' ORDER BY p.ordinal, c.n)
-				FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (code, n)) AS codes
+				FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (code, n) WHERE p.finds = 'commune') AS codes
 		FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key
 		WHERE r.type = patient AND NOT r.deleted
 		OFFSET 0) AS d
@@ -327,6 +332,28 @@ BEGIN
 		LIMIT 1) AS u ON true;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	all_added := all_added + added;
+
+	-- those without a known commune may have a province
+	WITH province AS MATERIALIZED (
+		SELECT u.code, u.valid_from, u.valid_to, regexp_replace(ehr.fold_text(u.name), '^(THANH PHO|TINH|TP) ', '') AS name
+		FROM ehr_store.unit u WHERE u.level = 'province')
+	UPDATE ehr_store.fact_patient f SET unit = u.code, unit_from = u.valid_from
+	FROM unnest(changed) AS k (key) JOIN ehr_store.resource r ON r.key = k.key AND r.type = patient
+	CROSS JOIN LATERAL (SELECT coalesce(ehr_internal.first_day(r.doc::jsonb #>> '{address,0,period,start}'),
+		(SELECT max(i.given) FROM ehr_store.fact_immunization i WHERE i.subject = r.key),
+		(SELECT max(c.noted) FROM ehr_store.fact_condition c WHERE c.subject = r.key)) OFFSET 0) AS t (day)
+	CROSS JOIN LATERAL (
+		SELECT w.code, w.valid_from
+		FROM (SELECT p.ordinal, c.n, CASE p.finds WHEN 'province' THEN regexp_replace(c.found #>> '{}', '^0(?=..$)', '') END AS code,
+				CASE p.finds WHEN 'province name' THEN regexp_replace(ehr.fold_text(c.found #>> '{}'), '^(THANH PHO|TINH|TP) ', '') END AS name
+			FROM ehr_internal.unit_path p, jsonb_path_query(r.doc::jsonb, p.path) WITH ORDINALITY AS c (found, n)
+			WHERE p.finds <> 'commune'
+			OFFSET 0) AS sought
+		JOIN province w ON w.name = sought.name
+			OR w.code = sought.code AND (t.day IS NULL OR (t.day >= w.valid_from AND t.day < w.valid_to))
+		ORDER BY sought.ordinal, sought.n, w.valid_from DESC
+		LIMIT 1) AS u
+	WHERE f.key = k.key AND f.unit IS NULL;
 
 	UPDATE ehr_store.fact_state SET epoch = ehr_internal.current_epoch(), txid = settled;
 	-- the report that follows is planned on tables that may just have been filled

@@ -123,6 +123,15 @@ SELECT count(pg_temp.dose(30, 'late', '2021-08-01', covid)) FROM vaccine;
 SELECT pg_temp.list_of(30) AS by_event;
 SELECT ehr_internal.store_remove('Patient', 'report-test-30', 'T0001'), ehr_internal.store_remove('Immunization', 'report-test-late', 'T0001');
 
+-- no commune, but a province: by code, whose meaning depends on the day (15 was Yen Bai), or by name
+SELECT count(pg_temp.patient(n, a)) FROM (VALUES
+	(31, '[{"extension": [{"url": "urn:ehr:extension:administrative-unit", "valueCoding": {"system": "urn:ehr:vn:province", "code": "015"}}], "period": {"start": "2020-01-01"}}]'::jsonb),
+	(32, '[{"extension": [{"url": "urn:ehr:extension:administrative-unit", "valueCoding": {"system": "urn:ehr:vn:province", "code": "15"}}], "period": {"start": "2026-01-01"}}]'),
+	(33, '[{"city": "TP. Ho Chi Minh"}]'), (34, '[{"state": "Tỉnh Bình Dương"}]'), (35, '[{"city": "Paris"}]')) AS v (n, a);
+SELECT ehr_internal.refresh_facts();
+SELECT p.n, f.unit, f.unit_from, ehr_internal.unit_then(f.unit, f.unit_from, '2026-11-22') AS now
+FROM generate_series(31, 35) AS p (n) JOIN ehr_store.fact_patient f ON f.key = ehr_internal.key_of(ehr_internal.type_number('Patient'), 'report-test-' || n) ORDER BY 1;
+
 -- a changed, a removed and a new document: figures follow
 SELECT count(pg_temp.diagnosis(1, 'd1', 'A00'));
 SELECT ehr_internal.store_remove('Condition', 'report-test-d2', 'T0001');
