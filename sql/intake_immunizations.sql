@@ -114,7 +114,7 @@ BEGIN
 			row_number() OVER (PARTITION BY t.record_id ORDER BY t.line) AS again
 		FROM trimmed t)
 	SELECT ROW(v.line,
-		(SELECT count(*) FROM jsonb_each_text(v.j) AS e WHERE e.value <> ''),
+		c.sent,
 		array_remove(ARRAY[
 			CASE WHEN v.birth_date IS NOT NULL AND v.birth IS NULL THEN 'birth_date: not a day' END,
 			CASE WHEN v.sex IS NOT NULL AND v.gender IS NULL THEN 'sex: not in list' END,
@@ -124,8 +124,7 @@ BEGIN
 			WHEN v.vaccinated_on IS NULL THEN 'vaccinated_on: missing'
 			WHEN v.occurred IS NULL OR length(v.occurred) < 10 THEN 'vaccinated_on: not a day'
 			WHEN v.vaccine_code IS NULL AND v.vaccine_name IS NULL THEN 'vaccine_code: missing' END,
-		(SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(v.j) AS e
-			WHERE e.value <> '' AND (e.key <> ALL (columns) OR (e.key = 'disease' AND v.dose IS NULL) OR btrim(e.value) = '')),
+		c.extra,
 		v.record_id, v.facility, v.vaccine_code, v.number, v.number_system, v.insurance, v.insurance_system, v.patient_id, v.immunization_id,
 		jsonb_strip_nulls(jsonb_build_object('resourceType', 'Patient', 'id', v.patient_id, 'meta', meta,
 			'identifier', nullif(
@@ -159,7 +158,11 @@ BEGIN
 					FROM string_to_table(v.disease, ';') AS d WHERE btrim(d) <> ''))) END)),
 		ehr_internal.match_row(v.full_name, v.birth, v.gender, v.number, v.insurance, v.phone, v.ward, v.district, v.address)
 		)::ehr_internal.immunization_line
-	FROM value v ORDER BY v.line);
+	FROM value v, LATERAL (
+		SELECT count(*)::int AS sent, jsonb_object_agg(e.key, e.value) FILTER (
+			WHERE e.key <> ALL (columns) OR (e.key = 'disease' AND v.dose IS NULL) OR btrim(e.value) = '') AS extra
+		FROM jsonb_each_text(v.j) AS e WHERE e.value <> '') AS c
+	ORDER BY v.line);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.read_immunizations(text, text) IS 'reads a payload of vaccination rows and makes the resources';
@@ -403,7 +406,7 @@ BEGIN
 		FROM ehr_store.payload p
 			CROSS JOIN string_to_table(convert_from(p.body, 'UTF8'), E'\n') AS line
 			JOIN ehr_store.resource_key k ON k.type = ehr_internal.type_number('Patient')
-				AND k.id = ehr_internal.scoped_id(p.source, 'patient:' || btrim(line::jsonb ->> 'record_id'))
+				AND k.id = ehr_internal.scoped_id(p.source, 'patient:' || btrim(line::json ->> 'record_id'))
 			JOIN ehr_store.person_link l ON l.subject = k.key
 		WHERE p.payload = ANY (payloads));
 END
