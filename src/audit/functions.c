@@ -217,6 +217,7 @@ ehr_audit_status(PG_FUNCTION_ARGS)
 	{
 		uint64		target = pg_atomic_read_u64(&slot->written);
 
+		audit_notice_store(slot);
 		audit_path(path, MyDatabaseId, 0);
 		if (access(path, F_OK) != 0)
 			strlcpy(path, audit_directory, sizeof(path));

@@ -358,8 +358,8 @@ read_frames(Import *import)
 	return done;
 }
 
-static bool
-store_exists(void)
+bool
+audit_store_exists(void)
 {
 	Oid			nspid = get_namespace_oid("ehr_store", true);
 
@@ -404,7 +404,7 @@ audit_import_batch(AuditSlot *slot)
 	EhrRoleSwitch saved;
 	bool		missing;
 
-	if (!store_exists())
+	if (!audit_store_exists())
 	{
 		import.result.no_store = true;
 		return import.result;

@@ -62,6 +62,17 @@ text_of(const char *s)
 	return t;
 }
 
+/*
+ * A worker that found no tables does not come back by itself: whoever sees
+ * that there are some now says so.
+ */
+void
+audit_notice_store(AuditSlot *slot)
+{
+	if (slot->no_store && IsTransactionState() && audit_store_exists())
+		slot->no_store = false;
+}
+
 /* this database's spool, once it is known that entries for it are served */
 static AuditSlot *
 my_slot(AuditFailure *failure)
@@ -70,7 +81,10 @@ my_slot(AuditFailure *failure)
 
 	*failure = (AuditFailure) {AUDIT_FINE};
 	if (slot != NULL && slot->database == MyDatabaseId)
+	{
+		audit_notice_store(slot);
 		return slot;
+	}
 	if (!ehr_preloaded)
 		failure->reason = AUDIT_NOT_PRELOADED;
 	else if (RecoveryInProgress())

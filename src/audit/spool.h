@@ -147,6 +147,9 @@ typedef struct AuditImport
 	uint64		total;			/* the same, when it lies in the current segment; else 0 */
 } AuditImport;
 
+/* are there tables to import into? needs a transaction */
+extern bool audit_store_exists(void);
+extern void audit_notice_store(AuditSlot *slot);
 extern AuditImport audit_import_batch(AuditSlot *slot);
 extern void audit_remove_before(AuditSlot *slot, uint64 segment);
 

@@ -79,7 +79,8 @@ class Person:
         self.year_only = age > 60 and dice.chance(0.15)
         self.name = " ".join([dice.weighted(words("surname", "")), dice.weighted(words("middle", self.sex)),
                               dice.weighted(words("given", self.sex))])
-        self.ward = dice.one(wards)
+        # most live in a few wards, so that some counts of a commune are large enough to be told
+        self.ward = wards[int(dice.random() ** 4 * len(wards))]
         century = {19: 0, 20: 2}[self.birth.year // 100] + (self.sex == "F")
         self.cccd = "0%s%d%02d%s" % (dice.one(["01", "79", "48", "31", "92", "38", "66", "91"]), century,
                                      self.birth.year % 100, dice.digits(6))
