@@ -62,7 +62,8 @@ UNION ALL
 SELECT 'privileges', format('%s may use schema ehr_internal', CASE a.grantee WHEN 0 THEN 'everybody' ELSE 'role ' || a.grantee::regrole END),
 	format('REVOKE ALL ON SCHEMA ehr_internal FROM %s', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
 FROM pg_namespace n, aclexplode(n.nspacl) AS a
-WHERE n.nspname = 'ehr_internal' AND a.grantee <> n.nspowner AND a.grantee IS DISTINCT FROM to_regrole('ehr_owner')
+WHERE n.nspname = 'ehr_internal' AND a.grantee <> n.nspowner
+	AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = a.grantee AND r.rolname IN ('ehr_owner', 'ehr_backup'))
 UNION ALL
 SELECT 'functions', format('everybody may call %s', f.name), format('REVOKE EXECUTE ON %s %s FROM PUBLIC', f.what, f.name)
 FROM func f WHERE (f.prosrc IN ('ehr_as_owner', 'ehr_as_system') OR f.oid IN (to_regprocedure('ehr.create_store()'), to_regprocedure('ehr.upgrade_store()')))

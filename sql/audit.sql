@@ -11,6 +11,8 @@ CREATE FUNCTION ehr_internal.audit_catch_up(milliseconds int DEFAULT 5000) RETUR
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_audit_catch_up';
 COMMENT ON FUNCTION ehr_internal.audit_catch_up(int) IS 'returns when everything recorded before the call is in ehr_store.audit_event; waits that long for the worker, then imports itself';
+-- ehr_backup may use the schema, for pg_dump, and must not write the log
+REVOKE EXECUTE ON FUNCTION ehr_internal.audit_note(text, text, bigint[]), ehr_internal.audit_catch_up(int) FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.audit_hash(previous bytea, chain int2, seq bigint, at timestamptz, kind text, intent bigint, query_id bigint,
 	sub text, org text, purpose text, sid text, role text, relations text, detail text, subjects bigint[]) RETURNS bytea

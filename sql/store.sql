@@ -46,11 +46,13 @@ CREATE TABLE ehr_internal.sensitivity_label (
 	code_system text NOT NULL,
 	first_code text NOT NULL,
 	last_code text NOT NULL,
-	basis text NOT NULL
+	basis text NOT NULL,
+	shipped bool NOT NULL DEFAULT false
 );
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.sensitivity_label', 'WHERE NOT shipped');
 COMMENT ON TABLE ehr_internal.sensitivity_label IS 'codes that make a resource sensitive: inclusive ranges of a code system, and the label''s bit in ehr_store.resource.labels';
 
-INSERT INTO ehr_internal.sensitivity_label VALUES
+INSERT INTO ehr_internal.sensitivity_label SELECT l.*, true FROM (VALUES
 	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'B20', 'B24', 'Law 71/2020 Art. 30'),
 	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'Z21', 'Z21', 'Law 71/2020 Art. 30'),
 	(0, 'HIV', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'HIV', 'HIV', 'label of the sender'),
@@ -63,7 +65,7 @@ INSERT INTO ehr_internal.sensitivity_label VALUES
 	(4, 'substance use', 'http://hl7.org/fhir/sid/icd-10', 'F10', 'F19', 'Law 91/2025, sensitive data'),
 	(4, 'substance use', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'ETH', 'ETH', 'label of the sender'),
 	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'R', 'R', 'label of the sender'),
-	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'V', 'V', 'label of the sender');
+	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'V', 'V', 'label of the sender')) AS l;
 
 -- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24.
 CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
@@ -120,6 +122,12 @@ BEGIN
 	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ehr TO ehr_owner;
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_internal TO ehr_owner;
 	GRANT USAGE ON SCHEMA ehr_store TO ehr_query, ehr_backup;
+	-- a dump holds the rules that a DBA added to the extension's own tables, too
+	GRANT USAGE ON SCHEMA ehr_internal TO ehr_backup;
+	FOR r IN SELECT t::regclass AS rel FROM pg_extension e, unnest(e.extconfig) AS t WHERE e.extname = 'ehr'
+	LOOP
+		EXECUTE format('GRANT SELECT ON %s TO ehr_backup', r.rel);
+	END LOOP;
 
 	-- what a room keeps is made by ehr_internal.create_ROOM() and create_ROOM_PART()
 	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'intake', 'share', 'report']
