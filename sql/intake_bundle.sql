@@ -19,18 +19,18 @@ CREATE FUNCTION ehr_internal.ingest_bundle(bundle jsonb, source text) RETURNS js
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	body bytea := convert_to(bundle::text, 'UTF8');
+	bundle_body bytea := convert_to(bundle::text, 'UTF8');
 	payload_no bigint;
 	known jsonb;
 BEGIN
 	IF bundle ->> 'resourceType' IS DISTINCT FROM 'Bundle' OR jsonb_typeof(bundle -> 'entry') IS DISTINCT FROM 'array' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'not a FHIR Bundle with entries';
 	END IF;
-	INSERT INTO ehr_store.payload AS p (kind, source, sha256, body) VALUES ('bundle', ingest_bundle.source, sha256(body), body)
+	INSERT INTO ehr_store.payload AS p (kind, source, sha256, body) VALUES ('bundle', ingest_bundle.source, sha256(bundle_body), bundle_body)
 	ON CONFLICT ON CONSTRAINT payload_kind_source_sha256_key DO NOTHING RETURNING p.payload INTO payload_no;
 	IF payload_no IS NULL THEN
 		SELECT p.receipt INTO known FROM ehr_store.payload p
-		WHERE p.kind = 'bundle' AND p.source = ingest_bundle.source AND p.sha256 = sha256(body);
+		WHERE p.kind = 'bundle' AND p.source = ingest_bundle.source AND p.sha256 = sha256(bundle_body);
 		RETURN known;
 	END IF;
 	RETURN ehr_internal.take_in_bundle(payload_no, bundle, source);
