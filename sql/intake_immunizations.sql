@@ -76,7 +76,7 @@ CREATE FUNCTION ehr_internal.read_immunizations(lines text, source text) RETURNS
 AS $$
 DECLARE
 	s jsonb := ehr_internal.immunization_systems();
-	meta jsonb := jsonb_build_object('source', CASE WHEN source ~ '^[a-z][a-z0-9+.-]*:' THEN source ELSE 'urn:ehr:source:' || source END);
+	meta jsonb := jsonb_build_object('source', ehr_internal.source_uri(source));
 	columns text[] := ARRAY(SELECT c.name FROM ehr_internal.immunization_column c);
 	scope_patient text := source || E'\x1fpatient:';
 	scope_immunization text := source || E'\x1fimmunization:';
@@ -231,6 +231,38 @@ CREATE FUNCTION ehr.ingest_immunization_lines(lines text, source text) RETURNS j
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
 COMMENT ON FUNCTION ehr.ingest_immunization_lines(text, text) IS 'takes in one payload of vaccination rows, a JSON object a line, without finding persons yet; returns its receipt';
 
+-- PostgreSQL's own error would quote the line.
+CREATE FUNCTION ehr_internal.require_json_lines(lines text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	line record;
+	kind text := 'object';
+BEGIN
+	BEGIN
+		IF NOT EXISTS (SELECT FROM string_to_table(lines, E'\n') AS t WHERE jsonb_typeof(t::jsonb) <> 'object') THEN
+			RETURN;
+		END IF;
+	EXCEPTION WHEN data_exception THEN
+		NULL;	-- one of them is no JSON: which?
+	END;
+	FOR line IN SELECT t.text, t.n FROM string_to_table(lines, E'\n') WITH ORDINALITY AS t (text, n)
+	LOOP
+		BEGIN
+			kind := jsonb_typeof(line.text::jsonb);
+		EXCEPTION WHEN data_exception THEN
+			kind := 'no JSON';
+		END;
+		IF kind <> 'object' THEN
+			RAISE invalid_text_representation USING MESSAGE = 'a vaccination row is not a JSON object',
+				DETAIL = format('Rule "json-object" is broken in line %s.', line.n);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.require_json_lines(text) IS 'raises 22P02 with the number of the first line that is not a JSON object';
+
 CREATE FUNCTION ehr_internal.ingest_immunization_lines(lines text, source text) RETURNS jsonb
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -240,6 +272,7 @@ DECLARE
 	payload_no bigint;
 	known jsonb;
 BEGIN
+	PERFORM ehr_internal.require_json_lines(lines);
 	INSERT INTO ehr_store.payload AS p (kind, source, sha256, body)
 	VALUES ('immunizations', ingest_immunization_lines.source, sha256(payload_body), payload_body)
 	ON CONFLICT ON CONSTRAINT payload_kind_source_sha256_key DO NOTHING RETURNING p.payload INTO payload_no;

@@ -13,6 +13,12 @@ CREATE FUNCTION ehr_internal.scoped_id(source text, local_id text) RETURNS text
 	RETURN left(encode(sha256(convert_to(source || E'\x1f' || local_id, 'UTF8')), 'hex'), 32);
 COMMENT ON FUNCTION ehr_internal.scoped_id(text, text) IS 'resource id for what a source calls local_id; two sources never share one';
 
+CREATE FUNCTION ehr_internal.source_uri(source text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	RETURN CASE WHEN source ~ '^[a-z][a-z0-9+.-]*:' THEN '' ELSE 'urn:ehr:source:' END || regexp_replace(source, '\s', '%20', 'g');
+COMMENT ON FUNCTION ehr_internal.source_uri(text) IS 'a sender as meta.source: its own URI, else a URN of its name';
+
 -- Where a resource names the patient that it is about: the parameter patient, subject or beneficiary of
 -- R4's Patient compartment, as a jsonpath to the literal references. A row for each type that has one.
 CREATE TABLE ehr_internal.subject_path (
@@ -393,7 +399,7 @@ DECLARE
 BEGIN
 	IF source IS NOT NULL AND resource -> 'meta' -> 'source' IS NULL THEN
 		resource := jsonb_set(resource, '{meta}', coalesce(resource -> 'meta', '{}')
-			|| jsonb_build_object('source', CASE WHEN source ~ '^[a-z][a-z0-9+.-]*:' THEN source ELSE 'urn:ehr:source:' || source END));
+			|| jsonb_build_object('source', ehr_internal.source_uri(source)));
 	END IF;
 	new_doc := (resource::ehr.fhir)::jsonb;		-- refuses what is no FHIR
 	type_no := ehr_internal.type_number(new_doc ->> 'resourceType');
