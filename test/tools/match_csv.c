@@ -8,7 +8,8 @@
  * columns, record and person.  Prints rates, times and the model; a stand-alone
  * check of src/core/match_*.c, no server needed:
  *
- *		gcc -O2 -Isrc/core test/tools/match_csv.c src/core/[cimpuv]*.c -lm -o build/match_csv
+ *		gcc -O2 -Isrc/core test/tools/match_csv.c src/core/match_*.c \
+ *			src/core/{citizen_id,compare_text,insurance_no,phone,utf8,vn_text}.c -lm -o build/match_csv
  */
 #include <math.h>
 #include <stdio.h>
