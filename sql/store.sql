@@ -149,6 +149,7 @@ BEGIN
 	END LOOP;
 
 	PERFORM ehr_internal.secure_store();
+	PERFORM ehr_internal.current_epoch();	-- else the first two writers would wait for each other
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_store TO ehr_backup;
 	GRANT SELECT ON ALL SEQUENCES IN SCHEMA ehr_store TO ehr_backup;
 	INSERT INTO ehr_store.store_info AS i (version) VALUES (ehr.version())
