@@ -24,9 +24,11 @@ SHLIB_LINK  += -ljansson -lsodium -lexpat
 override with_llvm = no
 
 REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS   = --inputdir=test
+# Output elsewhere than here: pg_regress would take sql/NAME.sql of the output folder for a test.
+REGRESS_OPTS   = --inputdir=test --outputdir=build/installcheck
+REGRESS_PREP   = build/installcheck
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test/isolation
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/installcheck
 
 EXTRA_CLEAN  = $(SCRIPT) $(CORE_LIB) src/core/*.o src/*/*.o
 
@@ -45,6 +47,9 @@ $(OBJS): $(ROOM_HEADERS)
 .PHONY: model
 model:
 	python3 src/core/fhir_model_gen.py
+
+build/installcheck:
+	mkdir -p $@
 
 # The pure C part alone, as a static library (unit tests and fuzzers build it with flags of their own).
 CORE_LIB     = src/core/libehr_core.a
