@@ -12,6 +12,30 @@ CREATE FUNCTION ehr.ingest_bundle(bundle jsonb, source text) RETURNS jsonb
 COMMENT ON FUNCTION ehr.ingest_bundle(jsonb, text) IS
 	'takes in a FHIR Bundle: a transaction all or nothing, other types entry by entry; returns the receipt, the same when it is sent again';
 
+CREATE FUNCTION ehr.ingest_bundle(bundle text, source text) RETURNS jsonb
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.ingest_bundle(text, text) IS
+	'the same for a text, such as a literal; what is no JSON is refused without a word of it in the error or the log';
+
+CREATE FUNCTION ehr_internal.ingest_bundle(bundle text, source text) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	parsed jsonb;
+BEGIN
+	BEGIN
+		parsed := bundle;
+	EXCEPTION WHEN data_exception THEN
+		-- PostgreSQL's own error quotes the text
+		RAISE invalid_text_representation USING MESSAGE = 'the bundle is not JSON', DETAIL = 'Rule "json" is broken.';
+	END;
+	RETURN ehr_internal.ingest_bundle(parsed, source);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.ingest_bundle(text, text) IS 'implementation of ehr.ingest_bundle';
+
 -- Counting: an element sent is a scalar of the payload. Those of stored resources are mapped, those of refused resources
 -- quarantined, those of the envelope (fullUrl, request, type) kept with the payload.
 CREATE FUNCTION ehr_internal.ingest_bundle(bundle jsonb, source text) RETURNS jsonb
@@ -85,14 +109,14 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.take_in_bundle(bigint, jsonb, text) IS 'writes what a Bundle payload holds, quarantines what it must, and receipts it';
 
-REVOKE EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text), ehr.ingest_bundle(text, text) FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.create_intake_bundle() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	GRANT EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text) TO ehr_ingest;
+	GRANT EXECUTE ON FUNCTION ehr.ingest_bundle(jsonb, text), ehr.ingest_bundle(text, text) TO ehr_ingest;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_intake_bundle() IS 'grants of the intake of bundles';

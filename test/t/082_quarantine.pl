@@ -103,7 +103,7 @@ is(stored(), $after, 'and no version more');
 
 # --- what is no bundle is refused to the sender's face
 for my $case (
-	[ '22P02', '{"resourceType": "Bundle", "entry": [' . $mark ], [ '22P02', '' ], [ '22P02', '{"a": 1} {}' ], [ '22P05', '{"resourceType": "Bundle", "entry": ["\u0000"]}' ],
+	[ '22P02', '{"resourceType": "Bundle", "entry": [' . $mark ], [ '22P02', '' ], [ '22P02', '{"a": 1} {}' ], [ '22P02', '{"resourceType": "Bundle", "entry": ["\u0000"]}' ],
 	[ '22023', '{}' ], [ '22023', '[]' ], [ '22023', "\"$mark\"" ], [ '22023', '{"resourceType": "Patient"}' ], [ '22023', "{\"resourceType\": \"Bundle\", \"entry\": \"$mark\"}" ],
 	[ '54001', '[' x 100000 ])
 {
@@ -113,7 +113,7 @@ for my $case (
 	my $path = scratch() . '/bad.json';
 	my (undef, $got, $said) = call("\\set content `cat '$path'`\nSELECT ehr.ingest_bundle(:'content', 'bad')");
 	is($got, $state, "refused: $short");
-	unlike($said =~ s/^(LINE \d+: .*|CONTEXT:  JSON data.*|DETAIL:  (Token|Expected).*)$//mgr, qr/$mark/, '  and nothing of it is told by ehr') if $text =~ /$mark/;
+	unlike($said =~ s/^LINE \d+: .*$//mgr, qr/$mark/, '  and nothing of it is told') if $text =~ /$mark/;
 }
 # odd entries: an answer that is an error of the sender's, or quarantine; never a fault of ours
 my $whole = stored();
@@ -149,7 +149,7 @@ for my $text ("{\"full_name\": \"$mark", "\"$mark\"", "{\"record_id\": {\"a\": \
 
 # --- nothing of a value in quarantine or in the log
 is(sql(qq{SELECT count(*) FROM ehr_store.quarantine q WHERE q::text ~* '$mark|079185'}), '0', 'no value in quarantine');
-is_deeply([ grep { /$mark/i && !/ STATEMENT:  / && !/^\t/ && !/CONTEXT:  JSON data|DETAIL:  Token/ } split /\n/, slurp_file($node->logfile) ], [], 'nor in the log beyond the statement itself');
+is_deeply([ grep { /$mark/i && !/ STATEMENT:  / && !/^\t/ } split /\n/, slurp_file($node->logfile) ], [], 'nor in the log beyond the statement itself');
 
 # --- kill -9 in the middle: what was receipted is there whole, the rest not at all
 my $size = 40;
