@@ -75,3 +75,5 @@ DELETE FROM ehr_store.person_link WHERE subject IN (SELECT key FROM mine);
 DELETE FROM ehr_store.business_key WHERE key IN (SELECT key FROM mine);
 DELETE FROM ehr_store.resource_history WHERE key IN (SELECT key FROM mine);
 DELETE FROM ehr_store.resource WHERE key IN (SELECT key FROM mine);
+DROP OWNED BY api_test_app;
+DROP ROLE api_test_app;
