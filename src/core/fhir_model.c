@@ -203,3 +203,41 @@ fhir_target_allowed(uint16_t targets, int number)
 	}
 	return false;
 }
+
+const FhirValueSet *
+fhir_value_set_find(const char *url, size_t len)
+{
+	int			low = 0,
+				high = fhir_value_set_count - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		const char *name = fhir_value_set_names + fhir_value_sets[mid].url;
+		int			c = compare_names(url, len, name, strlen(name), false);
+
+		if (c == 0)
+			return &fhir_value_sets[mid];
+		if (c < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+bool
+fhir_value_set_has(const FhirValueSet *set, const char *code, size_t len, const char *system, size_t system_len)
+{
+	const FhirCodeSet *codes = &fhir_code_sets[set->codes];
+
+	if (set->system != 0 && system != NULL)
+	{
+		const char *own = fhir_value_set_names + set->system;
+
+		if (compare_names(system, system_len, own, strlen(own), false) != 0)
+			return false;
+		system = NULL;
+	}
+	return codes->kind != FHIR_SET_CODES ? len > 0 : fhir_code_in_set(codes, code, len, system, system_len);
+}

@@ -81,6 +81,14 @@ typedef struct FhirCodeSet
 	uint16_t	systems;		/* where > 0: the codes' systems, in fhir_codes too */
 } FhirCodeSet;
 
+/* A value set of a required binding by its name: strings are offsets into fhir_value_set_names. */
+typedef struct FhirValueSet
+{
+	uint16_t	url;			/* sorted by it, by bytes */
+	uint16_t	system;			/* the system of all its codes; 0: the code set has one for each */
+	uint16_t	codes;			/* index into fhir_code_sets */
+} FhirValueSet;
+
 extern const uint16_t fhir_type_count;
 extern const uint16_t fhir_first_datatype;
 extern const uint16_t fhir_first_backbone;
@@ -97,6 +105,9 @@ extern const FhirElement fhir_elements[];
 extern const FhirCodeSet fhir_code_sets[];
 extern const uint16_t fhir_codes[];
 extern const uint8_t fhir_targets[];	/* a count, then as many resource numbers */
+extern const uint16_t fhir_value_set_count;
+extern const char fhir_value_set_names[];
+extern const FhirValueSet fhir_value_sets[];
 
 static inline const char *
 fhir_string(uint16_t offset)
@@ -143,6 +154,16 @@ extern bool fhir_type_is(int type, int ancestor);
 /* Whether the code set has this code; with `system` not NULL, in this system. */
 extern bool fhir_code_in_set(const FhirCodeSet *set, const char *code, size_t len,
 							 const char *system, size_t system_len);
+
+/* A value set by its URL without version, NULL if it is none of those that R4 binds as required. */
+extern const FhirValueSet *fhir_value_set_find(const char *url, size_t len);
+
+/*
+ * Whether it has this code, in this system where `system` is not NULL.  Of
+ * units and media types only the system is looked at.
+ */
+extern bool fhir_value_set_has(const FhirValueSet *set, const char *code, size_t len,
+							   const char *system, size_t system_len);
 
 /* Whether the resource number is among the targets (0: any). */
 extern bool fhir_target_allowed(uint16_t targets, int number);

@@ -32,6 +32,8 @@ SET_CODES, SET_MIME, SET_UCUM = 0, 1, 2
 # Value sets that no package expands: these two are checked by their grammar, the third not at all.
 GRAMMAR_SETS = {'http://hl7.org/fhir/ValueSet/mimetypes': SET_MIME,
                 'http://hl7.org/fhir/ValueSet/ucum-units': SET_UCUM}
+GRAMMAR_SETS_SYSTEM = {'http://hl7.org/fhir/ValueSet/mimetypes': 'urn:ietf:bcp:13',
+                       'http://hl7.org/fhir/ValueSet/ucum-units': 'http://unitsofmeasure.org'}
 UNKNOWN_SETS = {'http://loinc.org/vs/LL379-9'}
 
 
@@ -265,14 +267,25 @@ class Model:
             owner = self.type_index[name.rsplit('.', 1)[0]] if '.' in name else 0
             self.type_rows.append((self.pool.add(name.rsplit('.', 1)[-1]), first, len(rows),
                                    self.type_index.get(base, 0), owner, self.kind_of(index, name), required, name))
+        self.name_value_sets()
         assert self.pool.size < 65536 and len(self.elements) < 65536 and len(self.targets) < 65536
-        assert len(self.codes) < 65536
+        assert len(self.codes) < 65536 and self.names_pool.size < 65536
+
+    def name_value_sets(self):
+        """The value sets by name, for terminology: [url, system or 0 where each code has its own, code set]."""
+        self.names_pool = Pool()
+        self.value_sets = []
+        for url in sorted({url for url, with_systems in self.set_index} - UNKNOWN_SETS):
+            systems = sorted({s for s, c in self.expand(url)}) if url not in GRAMMAR_SETS else [GRAMMAR_SETS_SYSTEM[url]]
+            many = len(systems) > 1 or (url, False) not in self.set_index
+            self.value_sets.append((self.names_pool.add(url), 0 if many else self.names_pool.add(systems[0]),
+                                    self.code_set(url, many), url))
 
     # -- output -------------------------------------------------------------------------------
 
     def size(self):
         return (self.pool.size + 16 * len(self.elements) + 24 * len(self.type_rows) + 2 * len(self.codes) +
-                8 * len(self.sets) + len(self.targets))
+                8 * len(self.sets) + len(self.targets) + self.names_pool.size + 6 * len(self.value_sets))
 
     def write(self, out):
         w = lambda line='': out.write(line + '\n')
@@ -324,6 +337,18 @@ class Model:
         w('const uint16_t fhir_codes[] = {')
         for i in range(0, len(self.codes), 16):
             w('\t' + ', '.join('%d' % c for c in self.codes[i:i + 16]) + ',')
+        w('};')
+        w()
+        w('const char fhir_value_set_names[] =')
+        for line in self.names_pool.lines():
+            w(line)
+        w(';')
+        w()
+        w('/* url and system in fhir_value_set_names, code set */')
+        w('const uint16_t fhir_value_set_count = %d;' % len(self.value_sets))
+        w('const FhirValueSet fhir_value_sets[] = {')
+        for url, system, index, label in self.value_sets:
+            w('\t{%d, %d, %d},\t/* %s */' % (url, system, index, label))
         w('};')
         w()
         w('const uint8_t fhir_targets[] = {')
