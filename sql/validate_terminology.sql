@@ -538,7 +538,7 @@ BEGIN
 	END LOOP;
 	RETURN jsonb_build_object('result', EXISTS (SELECT FROM jsonb_array_elements(matches) AS x WHERE x ->> 'equivalence' NOT IN ('unmatched', 'disjoint')), 'match', matches);
 END $$;
-COMMENT ON FUNCTION ehr.translate(text, text, text) IS '$translate: what a code is in the target of a concept map: result, match';
+COMMENT ON FUNCTION ehr.translate(text, text, text) IS '$translate: what a code is in the target of a concept map: result, match; must be called as ehr.translate, since pg_catalog has a function of the same arguments';
 
 -- Loading. What is loaded again under the same url and version replaces what was there.
 
@@ -571,7 +571,7 @@ CREATE FUNCTION ehr.code_system_concepts(codes jsonb) RETURNS TABLE (place text,
 COMMENT ON FUNCTION ehr.code_system_concepts(jsonb) IS 'concepts of a CodeSystem resource with FHIRPath and parent';
 
 -- Makes the closure out of direct parents.
-CREATE FUNCTION ehr.close_hierarchy(id int, parents jsonb) RETURNS void
+CREATE FUNCTION ehr.close_hierarchy(code_system int, parents jsonb) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
@@ -579,35 +579,35 @@ DECLARE
 	bad text;
 BEGIN
 	SELECT p.place INTO bad FROM jsonb_to_recordset(parents) AS p (place text, key text, parent text)
-	WHERE NOT EXISTS (SELECT FROM ehr.concept c WHERE c.system = id AND c.key = p.parent) LIMIT 1;
+	WHERE NOT EXISTS (SELECT FROM ehr.concept c WHERE c.system = code_system AND c.key = p.parent) LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = 'parent of a concept is no concept of the code system', DETAIL = bad;
 	END IF;
 	INSERT INTO ehr.concept_ancestor (system, key, ancestor, direct)
-	SELECT DISTINCT id, p.key, p.parent, true FROM jsonb_to_recordset(parents) AS p (key text, parent text);
+	SELECT DISTINCT code_system, p.key, p.parent, true FROM jsonb_to_recordset(parents) AS p (key text, parent text);
 	-- ICD-10: below the longest code that begins it, else its block, else its chapter
 	INSERT INTO ehr.concept_ancestor (system, key, ancestor, direct)
-	SELECT DISTINCT id, c.key, up.key, true
+	SELECT DISTINCT code_system, c.key, up.key, true
 	FROM ehr.code_system s, ehr.concept c, LATERAL (SELECT CASE WHEN c.key ~ '^[A-Z][0-9][0-9A-Z]' THEN left(c.key, 3)::ehr.icd10 END) AS i (category),
 		LATERAL (SELECT k.key FROM (
 				SELECT rtrim(left(c.key, n), '.'), n FROM generate_series(3, length(c.key) - 1) AS n WHERE c.key ~ '^[A-Z][0-9][0-9A-Z]([.].*)?$'
 				UNION ALL SELECT ehr.block(i.category), 2
 				UNION ALL SELECT ehr.chapter(i.category), 1) AS u (key, n)
-			JOIN ehr.concept k ON k.system = id AND k.key = u.key AND k.key <> c.key
+			JOIN ehr.concept k ON k.system = code_system AND k.key = u.key AND k.key <> c.key
 			ORDER BY u.n DESC LIMIT 1) AS up
-	WHERE s.id = close_hierarchy.id AND s.hierarchy = 'icd10' AND c.system = s.id
+	WHERE s.id = code_system AND s.hierarchy = 'icd10' AND c.system = s.id
 		AND NOT EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = s.id AND a.key = c.key)
 	ON CONFLICT DO NOTHING;
 	INSERT INTO ehr.concept_ancestor (system, key, ancestor, direct)
 	WITH RECURSIVE up (key, ancestor) AS (
-		SELECT a.key, a.ancestor FROM ehr.concept_ancestor a WHERE a.system = id
+		SELECT a.key, a.ancestor FROM ehr.concept_ancestor a WHERE a.system = code_system
 		UNION
-		SELECT up.key, a.ancestor FROM up JOIN ehr.concept_ancestor a ON a.system = id AND a.key = up.ancestor
+		SELECT up.key, a.ancestor FROM up JOIN ehr.concept_ancestor a ON a.system = code_system AND a.key = up.ancestor
 	)
-	SELECT id, up.key, up.ancestor, false FROM up
+	SELECT code_system, up.key, up.ancestor, false FROM up
 	ON CONFLICT DO NOTHING;
 	SELECT coalesce((SELECT p.place FROM jsonb_to_recordset(parents) AS p (place text, key text) WHERE p.key = a.key LIMIT 1), 'concept ' || a.key) INTO bad
-	FROM ehr.concept_ancestor a WHERE a.system = id AND a.key = a.ancestor ORDER BY 1 LIMIT 1;
+	FROM ehr.concept_ancestor a WHERE a.system = code_system AND a.key = a.ancestor ORDER BY 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = 'concept is its own ancestor', DETAIL = bad;
 	END IF;
@@ -692,7 +692,7 @@ BEGIN
 	-- columns that are not there are read as absent
 	EXECUTE format('INSERT INTO ehr.concept (system, key, code, display, position, abstract, inactive, valid_from, valid_to, property)
 		SELECT $1, k.key, CASE WHEN $2 = ''icd10'' THEN k.key ELSE r.code::text END, %s, row_number() OVER (ORDER BY k.key COLLATE "C"), coalesce(%s, false), coalesce(%s, false),
-			coalesce(%s, ''-infinity''), coalesce(%s, ''infinity''), coalesce(%s, ''[]'')
+			coalesce(%s, ''-infinity''::date), coalesce(%s, ''infinity''::date), coalesce(%s, ''[]''::jsonb)
 		FROM %s AS r, LATERAL (SELECT ehr.concept_key($2, true, r.code::text)) AS k (key)',
 		CASE WHEN 'display' = ANY (columns) THEN 'r.display::text' ELSE 'NULL' END,
 		CASE WHEN 'abstract' = ANY (columns) THEN 'r.abstract::boolean' ELSE 'NULL' END,

@@ -277,9 +277,9 @@ class Model:
         self.value_sets = []
         for url in sorted({url for url, with_systems in self.set_index} - UNKNOWN_SETS):
             systems = sorted({s for s, c in self.expand(url)}) if url not in GRAMMAR_SETS else [GRAMMAR_SETS_SYSTEM[url]]
-            many = len(systems) > 1 or (url, False) not in self.set_index
-            self.value_sets.append((self.names_pool.add(url), 0 if many else self.names_pool.add(systems[0]),
-                                    self.code_set(url, many), url))
+            with_systems = (url, False) not in self.set_index or len(systems) > 1
+            self.value_sets.append((self.names_pool.add(url), 0 if len(systems) > 1 else self.names_pool.add(systems[0]),
+                                    self.code_set(url, with_systems), url))
 
     # -- output -------------------------------------------------------------------------------
 
