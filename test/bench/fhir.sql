@@ -7,6 +7,7 @@
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
+SET client_min_messages = warning;
 SET max_parallel_maintenance_workers = 0;
 SET max_parallel_workers_per_gather = 0;
 SET bench.source = :'source';

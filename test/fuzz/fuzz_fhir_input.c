@@ -1,9 +1,7 @@
 /*
  * libFuzzer target: text → tree → validation, the pure-C part of fhir's input.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Isrc/core test/fuzz/fuzz_fhir_input.c \
- *		src/core/json_tree.c src/core/fhir_*.c -o build/fuzz_fhir_input
- *	build/fuzz_fhir_input -max_total_time=600 CORPUS
+ * test/fuzz/run builds and runs it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -3,12 +3,13 @@
 use strict;
 use warnings;
 
-use File::Basename qw(basename);
 use File::Compare qw(compare);
 use File::Temp qw(tempdir);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+
+use EhrSuites;
 
 my $top = $ENV{EHR_TOP};
 my $suites = $ENV{EHR_SUITES} // "$top/../shared/suites";
@@ -19,55 +20,16 @@ $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'ehr'\nfsync = off\nlog_statement = 'none'\n");
 $node->start;
 my $db = 'postgres';
-$node->safe_psql($db, q{
-	CREATE EXTENSION ehr;
-	CREATE FUNCTION refusal(t text) RETURNS text LANGUAGE plpgsql AS $$
-	DECLARE state text; detail text;
-	BEGIN
-		PERFORM t::ehr.fhir;
-		RETURN NULL;
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS state = returned_sqlstate, detail = pg_exception_detail;
-		RETURN state || ' ' || coalesce(detail, '');
-	END $$;
-	-- bytes that are no UTF-8 are refused before they reach the type
-	CREATE FUNCTION file_refusal(path text) RETURNS text LANGUAGE plpgsql AS $$
-	BEGIN
-		RETURN refusal(convert_from(pg_read_binary_file(path), 'UTF8'));
-	EXCEPTION WHEN OTHERS THEN
-		RETURN SQLSTATE;
-	END $$;
-});
+$node->safe_psql($db, 'CREATE EXTENSION ehr');
 
 sub sql { return $node->safe_psql($db, $_[0]); }
 
-sub slurp_tsv
-{
-	open(my $file, '<', shift) or die $!;
-	my @lines = map { chomp; [ split /\t/ ] } <$file>;
-	shift @lines;
-	return @lines;
-}
-
-# file name → refusal, for all JSON files of a folder
-sub refusals
-{
-	my ($folder) = @_;
-	my %refused;
-	my @files = sort glob("$folder/*.json");
-	my $list = join(', ', map { "('$_')" } @files);
-	for my $line (split /\n/, sql("SELECT f, file_refusal(f) FROM (VALUES $list) v(f)"))
-	{
-		my ($file, $refusal) = split /\|/, $line, 2;
-		$refused{ basename($file) } = $refusal if defined $refusal && $refusal ne '';
-	}
-	return (scalar @files, \%refused);
-}
+my $runner = EhrSuites->new($suites, "$top/test/conformance/exceptions", \&sql);
 
 SKIP: {
 	skip $absent, 2 unless -d "$suites/r4-examples";
-	my ($count, $refused) = refusals("$suites/r4-examples/cases");
-	my @exceptions = map { $_->[0] } slurp_tsv("$top/test/conformance/exceptions/r4-examples.tsv");
+	my ($count, $refused) = $runner->refusals('r4-examples/cases');
+	my @exceptions = $runner->exceptions('r4-examples');
 	note("r4-examples: $count, refused: " . keys %$refused);
 	note("  $_: $refused->{$_}") for sort keys %$refused;
 	is_deeply([ sort keys %$refused ], [ sort @exceptions ], 'r4-examples: refused are those of the exception list, each with its clause');
@@ -76,37 +38,26 @@ SKIP: {
 
 SKIP: {
 	skip $absent, 3 unless -e "$suites/synthea-r4/cases/bundles.ndjson.gz";
-	sql(qq{
-		CREATE TABLE bundle (doc text);
-		COPY bundle FROM PROGRAM 'gzip -dc $suites/synthea-r4/cases/bundles.ndjson.gz' WITH (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01');
-	});
-	is(sql(q{SELECT count(*) FILTER (WHERE refusal(doc) IS NOT NULL) || ' of ' || count(*) FROM bundle}), '0 of 391', 'Synthea: bundles refused');
-	sql(q{CREATE TABLE resource AS SELECT (e -> 'resource')::text AS doc FROM bundle, jsonb_array_elements(doc::jsonb -> 'entry') e});
-	my ($count, $bad) = split /\|/, sql(q{SELECT count(*), count(refusal(doc)) FROM resource});
+	my ($bundles, $bad_bundles, $count, $bad) = $runner->synthea;
+	is("$bad_bundles of $bundles", '0 of 391', 'Synthea: bundles refused');
 	note("Synthea: $count resources, refused: $bad");
 	is($bad, 0, 'Synthea: every resource accepted');
 	is(sql(q{
 		SELECT count(*) FROM resource
 		WHERE doc::ehr.fhir::jsonb::text <> doc::jsonb::text OR pg_column_size(doc::ehr.fhir) <> pg_column_size(doc::jsonb)
 			OR NOT ehr.is_valid(doc::jsonb)}), 0, 'Synthea: stored as jsonb is, and valid again');
-	sql('DROP TABLE bundle');
 }
 
 SKIP: {
 	skip $absent, 2 unless -d "$suites/json-parsing";
-	my ($count, $refused) = refusals("$suites/json-parsing/cases/test_parsing");
-	my @reject = grep { /^n_/ } map { basename($_) } glob("$suites/json-parsing/cases/test_parsing/*.json");
-	my @accept = grep { /^y_/ } map { basename($_) } glob("$suites/json-parsing/cases/test_parsing/*.json");
-	my @let_in = grep { !defined $refused->{$_} || $refused->{$_} !~ /^(22P02|22P05|22021|54000)/ } @reject;
-	# \u0000 is JSON, but no text of PostgreSQL can hold it
-	my @kept_out = grep { defined $refused->{$_} && $refused->{$_} !~ /^(23514|22P05)/ } @accept;
-	is_deeply(\@let_in, [], 'json-parsing: all ' . @reject . ' cases to reject are rejected as JSON');
-	is_deeply(\@kept_out, [], 'json-parsing: all ' . @accept . ' cases to accept are read, and refused as not FHIR only');
+	my $p = $runner->json_parsing;
+	is_deeply($p->{let_in}, [], "json-parsing: all $p->{reject} cases to reject are rejected as JSON");
+	is_deeply($p->{kept_out}, [], "json-parsing: all $p->{accept} cases to accept are read, and refused as not FHIR only");
 }
 
 SKIP: {
 	skip $absent, 1 unless -d "$suites/r4-examples-extra";
-	my ($count, $refused) = refusals("$suites/r4-examples-extra/cases");
+	my ($count, $refused) = $runner->refusals('r4-examples-extra/cases');
 	note("r4-examples-extra: $count, refused: " . keys %$refused);
 	is(sql('SELECT 1'), 1, 'r4-examples-extra: no crash');
 }

