@@ -324,6 +324,18 @@ CREATE OPERATOR CLASS ehr.insurance_no_ops DEFAULT FOR TYPE ehr.insurance_no USI
 	FUNCTION 2 ehr_internal.insurance_no_hash_extended(ehr.insurance_no, bigint);
 COMMENT ON OPERATOR CLASS ehr.insurance_no_ops USING hash IS 'equality';
 
+CREATE OPERATOR CLASS ehr.insurance_no_minmax_ops DEFAULT FOR TYPE ehr.insurance_no USING brin AS
+	OPERATOR 1 ehr.<,
+	OPERATOR 2 ehr.<=,
+	OPERATOR 3 ehr.=,
+	OPERATOR 4 ehr.>=,
+	OPERATOR 5 ehr.>,
+	FUNCTION 1 brin_minmax_opcinfo(internal),
+	FUNCTION 2 brin_minmax_add_value(internal, internal, internal, internal),
+	FUNCTION 3 brin_minmax_consistent(internal, internal, internal),
+	FUNCTION 4 brin_minmax_union(internal, internal, internal);
+COMMENT ON OPERATOR CLASS ehr.insurance_no_minmax_ops USING brin IS 'smallest and largest value of a range of pages';
+
 CREATE FUNCTION ehr.same_card(a ehr.insurance_no, b ehr.insurance_no) RETURNS bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ehr_insurance_no_same_card';
@@ -513,15 +525,30 @@ CREATE FUNCTION ehr_internal.icd10_contains(ehr.icd10, ehr.icd10) RETURNS bool
 	AS 'MODULE_PATHNAME', 'ehr_icd10_contains';
 COMMENT ON FUNCTION ehr_internal.icd10_contains(ehr.icd10, ehr.icd10) IS 'implementation of @> operator';
 
+CREATE FUNCTION ehr_internal.icd10_last_within(ehr.icd10) RETURNS ehr.icd10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF
+	AS 'MODULE_PATHNAME', 'ehr_icd10_last_within';
+COMMENT ON FUNCTION ehr_internal.icd10_last_within(ehr.icd10) IS 'upper end of what a code contains, for index conditions';
+
+CREATE FUNCTION ehr_internal.icd10_contained_sel(internal, oid, internal, integer) RETURNS float8
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_icd10_contained_sel';
+COMMENT ON FUNCTION ehr_internal.icd10_contained_sel(internal, oid, internal, integer) IS 'selectivity of <@, out of the histogram';
+
+CREATE FUNCTION ehr_internal.icd10_contains_sel(internal, oid, internal, integer) RETURNS float8
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_icd10_contains_sel';
+COMMENT ON FUNCTION ehr_internal.icd10_contains_sel(internal, oid, internal, integer) IS 'selectivity of @>, out of the histogram';
+
 CREATE OPERATOR ehr.<@ (
 	FUNCTION = ehr_internal.icd10_contained, LEFTARG = ehr.icd10, RIGHTARG = ehr.icd10,
-	COMMUTATOR = OPERATOR(ehr.@>), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(ehr.@>), RESTRICT = ehr_internal.icd10_contained_sel, JOIN = contjoinsel
 );
 COMMENT ON OPERATOR ehr.<@ (ehr.icd10, ehr.icd10) IS 'is the same code or a subdivision of it';
 
 CREATE OPERATOR ehr.@> (
 	FUNCTION = ehr_internal.icd10_contains, LEFTARG = ehr.icd10, RIGHTARG = ehr.icd10,
-	COMMUTATOR = OPERATOR(ehr.<@), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(ehr.<@), RESTRICT = ehr_internal.icd10_contains_sel, JOIN = contjoinsel
 );
 COMMENT ON OPERATOR ehr.@> (ehr.icd10, ehr.icd10) IS 'is the same code or has it as a subdivision';
 

@@ -8,14 +8,19 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/plancat.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "compat.h"
@@ -30,9 +35,15 @@ PG_FUNCTION_INFO_V1(ehr_icd10_contains);
 PG_FUNCTION_INFO_V1(ehr_icd10_within_ranges);
 PG_FUNCTION_INFO_V1(ehr_icd10_contained_support);
 PG_FUNCTION_INFO_V1(ehr_icd10_contains_support);
+PG_FUNCTION_INFO_V1(ehr_icd10_last_within);
+PG_FUNCTION_INFO_V1(ehr_icd10_contained_sel);
+PG_FUNCTION_INFO_V1(ehr_icd10_contains_sel);
 PG_FUNCTION_INFO_V1(ehr_icd10_chapter);
 PG_FUNCTION_INFO_V1(ehr_icd10_block);
 PG_FUNCTION_INFO_V1(ehr_icd10_category);
+
+/* what contsel says */
+#define DEFAULT_CONTAINED_SHARE 0.001
 
 typedef struct Ranges
 {
@@ -203,30 +214,126 @@ simplify(Node *code, Node *bound)
 	return make_comparisons(code, exprType(code), range, n);
 }
 
+/* ehr_internal.icd10_last_within(bound), InvalidOid in a database where it was dropped */
+static Oid
+last_within_function(Oid type)
+{
+	oidvector  *types = buildoidvector(&type, 1);
+
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("icd10_last_within"),
+						   PointerGetDatum(types), ObjectIdGetDatum(get_namespace_oid("ehr_internal", true)));
+}
+
+/*
+ * What an index on `code` (a column or an expression) can be asked for a bound
+ * that is the same for the whole scan but not known yet, such as a parameter
+ * or the other table of a join: code >= bound, code <= icd10_last_within(bound).
+ * That is containment exactly, so that no row needs another look.
+ */
+static List *
+index_condition(SupportRequestIndexCondition *request, int code_argument)
+{
+	List	   *args = is_opclause(request->node) ? ((OpExpr *) request->node)->args :
+		is_funcclause(request->node) ? ((FuncExpr *) request->node)->args : NIL;
+	Node	   *code;
+	Node	   *bound;
+	Oid			type;
+	Oid			greater_equal;
+	Oid			less_equal;
+	Oid			last_within;
+	Expr	   *last;
+
+	if (list_length(args) != 2 || request->indexarg != code_argument)
+		return NIL;
+	code = list_nth(args, code_argument);
+	bound = list_nth(args, 1 - code_argument);
+	type = exprType(code);
+	if (exprType(bound) != type || !is_pseudo_constant_for_index(request->root, bound, request->index))
+		return NIL;
+	greater_equal = get_opfamily_member(request->opfamily, type, type, BTGreaterEqualStrategyNumber);
+	less_equal = get_opfamily_member(request->opfamily, type, type, BTLessEqualStrategyNumber);
+	last_within = last_within_function(type);
+	if (!OidIsValid(greater_equal) || !OidIsValid(less_equal) || !OidIsValid(last_within))
+		return NIL;
+	last = (Expr *) makeFuncExpr(last_within, type, list_make1(copyObject(bound)), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	request->lossy = false;
+	return list_make2(make_opclause(greater_equal, BOOLOID, false, (Expr *) code, (Expr *) bound, InvalidOid, InvalidOid),
+					  make_opclause(less_equal, BOOLOID, false, (Expr *) code, last, InvalidOid, InvalidOid));
+}
+
+/* Both support functions; code_argument says which argument is the code that lies within the other. */
+static Node *
+support(Node *request, int code_argument)
+{
+	List	   *args;
+
+	if (IsA(request, SupportRequestIndexCondition))
+		return (Node *) index_condition((SupportRequestIndexCondition *) request, code_argument);
+	if (!IsA(request, SupportRequestSimplify))
+		return NULL;
+	args = ((SupportRequestSimplify *) request)->fcall->args;
+	return list_length(args) == 2 ? simplify(list_nth(args, code_argument), list_nth(args, 1 - code_argument)) : NULL;
+}
+
 /* support function of code <@ bound and icd10_within(code, bound) */
 Datum
 ehr_icd10_contained_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	List	   *args;
-
-	if (!IsA(request, SupportRequestSimplify))
-		PG_RETURN_POINTER(NULL);
-	args = ((SupportRequestSimplify *) request)->fcall->args;
-	PG_RETURN_POINTER(list_length(args) == 2 ? simplify(linitial(args), lsecond(args)) : NULL);
+	PG_RETURN_POINTER(support((Node *) PG_GETARG_POINTER(0), 0));
 }
 
 /* support function of bound @> code */
 Datum
 ehr_icd10_contains_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	List	   *args;
+	PG_RETURN_POINTER(support((Node *) PG_GETARG_POINTER(0), 1));
+}
 
-	if (!IsA(request, SupportRequestSimplify))
-		PG_RETURN_POINTER(NULL);
-	args = ((SupportRequestSimplify *) request)->fcall->args;
-	PG_RETURN_POINTER(list_length(args) == 2 ? simplify(lsecond(args), linitial(args)) : NULL);
+/* icd10_last_within(icd10) → icd10: the upper end of what a code contains */
+Datum
+ehr_icd10_last_within(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(icd10_last_within(PG_GETARG_INT64(0)));
+}
+
+/*
+ * Share of rows whose code lies within a bound, for what was not simplified: an
+ * expression on the left.  The histogram of an expression index answers for a
+ * constant; otherwise contsel's guess.
+ */
+static double
+contained_share(PlannerInfo *root, List *args, int varRelid, int code_argument)
+{
+	Node	   *code = list_nth(args, code_argument);
+	Node	   *bound = estimate_expression_value(root, list_nth(args, 1 - code_argument));
+	Oid			type = exprType(code);
+	Oid			opfamily = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	OpExpr	   *first;
+	OpExpr	   *last;
+	double		share;
+
+	if (!IsA(bound, Const) || ((Const *) bound)->constisnull)
+		return DEFAULT_CONTAINED_SHARE;
+	first = (OpExpr *) make_comparison(code, type, opfamily, BTGreaterEqualStrategyNumber, DatumGetInt64(((Const *) bound)->constvalue));
+	last = (OpExpr *) make_comparison(code, type, opfamily, BTLessEqualStrategyNumber,
+									  icd10_last_within(DatumGetInt64(((Const *) bound)->constvalue)));
+	share = restriction_selectivity(root, first->opno, first->args, InvalidOid, varRelid) +
+		restriction_selectivity(root, last->opno, last->args, InvalidOid, varRelid) - 1.0;
+	return share > 0.0 ? share : DEFAULT_CONTAINED_SHARE;
+}
+
+/* RESTRICT of code <@ bound */
+Datum
+ehr_icd10_contained_sel(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(contained_share((PlannerInfo *) PG_GETARG_POINTER(0), (List *) PG_GETARG_POINTER(2), PG_GETARG_INT32(3), 0));
+}
+
+/* RESTRICT of bound @> code */
+Datum
+ehr_icd10_contains_sel(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(contained_share((PlannerInfo *) PG_GETARG_POINTER(0), (List *) PG_GETARG_POINTER(2), PG_GETARG_INT32(3), 1));
 }
 
 /* chapter(icd10) → text: Roman number of the chapter, null for a code outside all of them */

@@ -43,6 +43,37 @@ ANALYZE types_icd10_diagnosis;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_diagnosis WHERE code <@ 'E11';
 EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_diagnosis WHERE 'E11' @> code;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_diagnosis WHERE icd10_within(code, 'F00-F03,G30');
+-- a bound that is known when the query runs: a parameter, the other table of a join, both with the index
+PREPARE within(icd10) AS SELECT count(*) FROM types_icd10_diagnosis WHERE code <@ $1;
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE within('E11');
+EXECUTE within('E11'); EXECUTE within('E11.1'); EXECUTE within(NULL);
+RESET plan_cache_mode;
+CREATE TABLE types_icd10_group (g icd10); INSERT INTO types_icd10_group VALUES ('E11'), ('A00.1'), ('Z99'), ('E11.1');
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_material = off;
+EXPLAIN (COSTS OFF) SELECT g, count(*) FROM types_icd10_group JOIN types_icd10_diagnosis ON code <@ g GROUP BY g;
+EXPLAIN (COSTS OFF) SELECT g, count(*) FROM types_icd10_group JOIN types_icd10_diagnosis ON g @> code GROUP BY g;
+SELECT g, count(*), count(*) = (SELECT count(*) FROM types_icd10_diagnosis d WHERE starts_with(d.code::text, g::text)) AS as_text FROM types_icd10_group JOIN types_icd10_diagnosis ON code <@ g GROUP BY g ORDER BY g;
+SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_bitmapscan = on; SET LOCAL enable_material = on;
+-- an expression, by its index, and estimated by the expression's histogram: within a factor of 2 of the truth
+CREATE TABLE types_icd10_doc (doc jsonb);
+INSERT INTO types_icd10_doc SELECT jsonb_build_object('code', code::text) FROM types_icd10_diagnosis;
+CREATE INDEX ON types_icd10_doc (((doc ->> 'code')::icd10));
+ANALYZE types_icd10_doc;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_doc WHERE (doc ->> 'code')::icd10 <@ 'E11';
+CREATE FUNCTION pg_temp.estimate(query text) RETURNS float8 LANGUAGE plpgsql AS $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan; RETURN plan #>> '{0,Plan,Plan Rows}'; END $$;
+SELECT q, pg_temp.estimate('SELECT FROM types_icd10_doc WHERE ' || q) / (SELECT count(*) FROM types_icd10_diagnosis WHERE code <@ 'E11') BETWEEN 0.5 AND 2 AS near
+FROM unnest(ARRAY[$$(doc ->> 'code')::icd10 <@ 'E11'$$, $$'E11' @> (doc ->> 'code')::icd10$$]) AS q;
+-- BRIN and hash
+CREATE TABLE types_icd10_sorted AS SELECT * FROM types_icd10_diagnosis ORDER BY code;
+CREATE INDEX types_icd10_brin ON types_icd10_sorted USING brin (code) WITH (pages_per_range = 4);
+CREATE INDEX types_icd10_hash ON types_icd10_sorted USING hash (code);
+ANALYZE types_icd10_sorted;
+SET LOCAL enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_sorted WHERE code <@ 'E11';
+EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_sorted WHERE code = 'E11.1';
+SELECT (SELECT count(*) FROM types_icd10_sorted WHERE code <@ 'E11') = (SELECT count(*) FROM types_icd10_diagnosis WHERE code <@ 'E11') AS brin, (SELECT count(*) FROM types_icd10_sorted WHERE code = 'E11.1') AS hash;
+SET LOCAL enable_seqscan = on;
 -- these are not ranges
 EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_diagnosis WHERE code @> 'E11.9';
 EXPLAIN (COSTS OFF) SELECT count(*) FROM types_icd10_diagnosis a WHERE icd10_within(code, 'nonsense');
