@@ -150,55 +150,67 @@ CREATE FUNCTION ehr.r4_value_set(url text) RETURNS TABLE (system text, code text
 	AS 'MODULE_PATHNAME', 'ehr_r4_value_set';
 COMMENT ON FUNCTION ehr.r4_value_set(text) IS 'codes of a value set of an R4 required binding';
 
--- Versions and codes
+-- Versions and codes. PL/pgSQL, although each is one expression: it keeps its plans from call to call, which SQL functions do not.
 
 CREATE FUNCTION ehr.version_order(version text) RETURNS int[]
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-	AS $$ SELECT CASE WHEN version ~ '^[0-9]{1,9}([.-][0-9]{1,9})*$' THEN string_to_array(translate(version, '-', '.'), '.')::int[] ELSE '{}' END $$;
+	AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN (SELECT CASE WHEN $1 ~ '^[0-9]{1,9}([.-][0-9]{1,9})*$' THEN string_to_array(translate($1, '-', '.'), '.')::int[] ELSE '{}' END);
+END $$;
 COMMENT ON FUNCTION ehr.version_order(text) IS 'order of version labels: 4.0.10 after 4.0.9; labels that are no numbers come before';
 
 CREATE FUNCTION ehr.code_system_at(canonical text, at date DEFAULT current_date) RETURNS int
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
-	SELECT id FROM ehr.code_system
+#variable_conflict use_column
+BEGIN
+	RETURN (SELECT id FROM ehr.code_system
 	WHERE url = split_part(canonical, '|', 1)
 		AND CASE WHEN canonical ~ '[|].' THEN version = split_part(canonical, '|', 2) ELSE valid_from <= at AND at < valid_to END
 	ORDER BY valid_from DESC, ehr.version_order(version) DESC, version COLLATE "C" DESC
-	LIMIT 1
-	$$;
+	LIMIT 1);
+END $$;
 COMMENT ON FUNCTION ehr.code_system_at(text, date) IS 'key of the version of a code system that counts on a day, or of the version named as url|version; null when there is none';
 
 CREATE FUNCTION ehr.value_set_at(canonical text) RETURNS int
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
-	SELECT id FROM ehr.value_set
+#variable_conflict use_column
+BEGIN
+	RETURN (SELECT id FROM ehr.value_set
 	WHERE url = split_part(canonical, '|', 1) AND (canonical !~ '[|].' OR version = split_part(canonical, '|', 2))
 	ORDER BY ehr.version_order(version) DESC, version COLLATE "C" DESC
-	LIMIT 1
-	$$;
+	LIMIT 1);
+END $$;
 COMMENT ON FUNCTION ehr.value_set_at(text) IS 'key of the latest version of a value set, or of the version named as url|version; null when there is none';
 
 CREATE FUNCTION ehr.concept_key(hierarchy text, case_sensitive boolean, code text) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
-	SELECT CASE WHEN hierarchy = 'icd10' AND code ~ '^ *[A-Za-z][0-9][0-9A-Za-z]([.]?[0-9A-Za-z]{1,4}|[.]-)?[*†+]? *$' THEN translate(code, '+', '')::ehr.icd10::text
-		WHEN case_sensitive THEN code ELSE lower(code) END
-	$$;
+#variable_conflict use_column
+BEGIN
+	RETURN (SELECT CASE WHEN hierarchy = 'icd10' AND code ~ '^ *[A-Za-z][0-9][0-9A-Za-z]([.]?[0-9A-Za-z]{1,4}|[.]-)?[*†+]? *$' THEN translate(code, '+', '')::ehr.icd10::text
+		WHEN case_sensitive THEN code ELSE lower(code) END);
+END $$;
 COMMENT ON FUNCTION ehr.concept_key(text, boolean, text) IS 'a code as it is compared in its system';
 
 -- The property of a concept as text, for the filters of value sets.
 CREATE FUNCTION ehr.concept_passes(system int, key text, filters jsonb) RETURNS boolean
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	AS $$
-	SELECT NOT EXISTS (
+#variable_conflict use_column
+BEGIN
+	RETURN (SELECT NOT EXISTS (
 		SELECT FROM ehr.concept c, ehr.code_system s,
 			jsonb_to_recordset(filters) AS f (property text, op text, value text),
-			LATERAL (SELECT ehr.concept_key(s.hierarchy, s.case_sensitive, f.value)) AS k (value),
+			LATERAL (SELECT ehr.concept_key(s.hierarchy, s.case_sensitive, f.value) OFFSET 0) AS k (value),
 			-- what is compared: the code, or the values of a property
 			LATERAL (SELECT ARRAY(
 				SELECT c.code WHERE f.property IN ('code', 'concept')
@@ -208,7 +220,7 @@ CREATE FUNCTION ehr.concept_passes(system int, key text, filters jsonb) RETURNS 
 				UNION ALL SELECT a.key FROM ehr.concept_ancestor a WHERE f.property = 'child' AND a.system = c.system AND a.ancestor = c.key AND a.direct
 				UNION ALL SELECT CASE jsonb_typeof(v.value) WHEN 'object' THEN v.value ->> 'code' ELSE v.value #>> '{}' END
 				FROM jsonb_array_elements(c.property) AS p, jsonb_each(p - 'code') AS v
-				WHERE p ->> 'code' = f.property AND f.property NOT IN ('parent', 'child', 'inactive'))) AS got (value)
+				WHERE p ->> 'code' = f.property AND f.property NOT IN ('parent', 'child', 'inactive')) OFFSET 0) AS got (value)
 		WHERE s.id = $1 AND c.system = $1 AND c.key = $2 AND NOT coalesce(CASE f.op
 			WHEN '=' THEN f.value = ANY (got.value) OR (f.property IN ('code', 'concept') AND k.value = c.key) OR (f.property IN ('parent', 'child') AND k.value = ANY (got.value))
 			WHEN 'in' THEN got.value && string_to_array(f.value, ',')
@@ -219,8 +231,8 @@ CREATE FUNCTION ehr.concept_passes(system int, key text, filters jsonb) RETURNS 
 			WHEN 'descendent-of' THEN EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value)
 			WHEN 'is-not-a' THEN c.key <> k.value AND NOT EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value)
 			WHEN 'generalizes' THEN c.key = k.value OR EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = k.value AND a.ancestor = c.key)
-		END, false))
-	$$;
+		END, false)));
+END $$;
 COMMENT ON FUNCTION ehr.concept_passes(int, text, jsonb) IS 'whether a concept passes all filters of a ValueSet.compose.include';
 
 -- Membership. Null: cannot be told, because a code system or value set is not loaded or not complete.
@@ -320,7 +332,7 @@ DECLARE
 	r ehr.value_set_rule;
 	s ehr.code_system;
 	missing text;
-	import text;
+	hierarchic jsonb;
 	root text;
 BEGIN
 	SELECT * INTO v FROM ehr.value_set WHERE id = ehr.value_set_at($1);
@@ -353,7 +365,9 @@ BEGIN
 	FOR r IN SELECT * FROM ehr.value_set_rule x WHERE x.value_set = v.id AND NOT x.exclude ORDER BY x.rule LOOP
 		SELECT * INTO s FROM ehr.code_system x WHERE x.id = ehr.code_system_at(r.system || coalesce('|' || r.version, ''), $2);
 		-- a filter by the hierarchy, where there is one, names the candidates
-		root := (SELECT ehr.concept_key(s.hierarchy, s.case_sensitive, f ->> 'value') FROM jsonb_array_elements(r.filters) AS f WHERE f ->> 'op' IN ('is-a', 'descendent-of') LIMIT 1);
+		hierarchic := (SELECT f FROM jsonb_array_elements(r.filters) AS f WHERE f ->> 'op' IN ('is-a', 'descendent-of') LIMIT 1);
+		root := ehr.concept_key(s.hierarchy, s.case_sensitive, hierarchic ->> 'value');
+		r.filters := (SELECT coalesce(jsonb_agg(f), '[]') FROM jsonb_array_elements(r.filters) AS f WHERE f IS DISTINCT FROM hierarchic);
 		RETURN QUERY
 		WITH candidate (system, version, code, display, inactive, "position") AS (
 			SELECT c.system, s.version, c.code, coalesce(c.display, k.display), coalesce(k.inactive, false), c.position
@@ -366,10 +380,10 @@ BEGIN
 				AND (r.filters = '[]' OR ehr.concept_passes(s.id, k.key, r.filters))
 			UNION ALL
 			SELECT s.url, s.version, k.code, k.display, k.inactive, k.position
-			FROM (SELECT root UNION ALL SELECT a.key FROM ehr.concept_ancestor a WHERE a.system = s.id AND a.ancestor = root) AS below (key)
-				JOIN ehr.concept k ON k.system = s.id AND k.key = below.key
-			WHERE NOT r.listed AND root IS NOT NULL AND NOT k.abstract AND k.valid_from <= $2 AND $2 < k.valid_to
-				AND ehr.concept_passes(s.id, k.key, r.filters)
+			FROM (SELECT c.* FROM (SELECT root WHERE hierarchic ->> 'op' = 'is-a' UNION ALL SELECT a.key FROM ehr.concept_ancestor a WHERE a.system = s.id AND a.ancestor = root) AS below (key)
+				JOIN ehr.concept c ON c.system = s.id AND c.key = below.key
+				WHERE NOT c.abstract AND c.valid_from <= $2 AND $2 < c.valid_to OFFSET 0) AS k
+			WHERE NOT r.listed AND root IS NOT NULL AND (r.filters = '[]' OR ehr.concept_passes(s.id, k.key, r.filters))
 			UNION ALL
 			SELECT i.system, i.version, i.code, i.display, i.inactive, row_number() OVER (ORDER BY i.rule, i.position)::int
 			FROM ehr.value_set_concepts(r.imports[1], $2) AS i
@@ -587,16 +601,18 @@ BEGIN
 	SELECT DISTINCT code_system, p.key, p.parent, true FROM jsonb_to_recordset(parents) AS p (key text, parent text);
 	-- ICD-10: below the longest code that begins it, else its block, else its chapter
 	INSERT INTO ehr.concept_ancestor (system, key, ancestor, direct)
-	SELECT DISTINCT code_system, c.key, up.key, true
-	FROM ehr.code_system s, ehr.concept c, LATERAL (SELECT CASE WHEN c.key ~ '^[A-Z][0-9][0-9A-Z]' THEN left(c.key, 3)::ehr.icd10 END) AS i (category),
-		LATERAL (SELECT k.key FROM (
-				SELECT rtrim(left(c.key, n), '.'), n FROM generate_series(3, length(c.key) - 1) AS n WHERE c.key ~ '^[A-Z][0-9][0-9A-Z]([.].*)?$'
-				UNION ALL SELECT ehr.block(i.category), 2
-				UNION ALL SELECT ehr.chapter(i.category), 1) AS u (key, n)
-			JOIN ehr.concept k ON k.system = code_system AND k.key = u.key AND k.key <> c.key
-			ORDER BY u.n DESC LIMIT 1) AS up
-	WHERE s.id = code_system AND s.hierarchy = 'icd10' AND c.system = s.id
+	SELECT DISTINCT ON (c.key) code_system, c.key, k.key, true
+	FROM ehr.code_system s
+		JOIN ehr.concept c ON c.system = s.id,
+		LATERAL (SELECT CASE WHEN c.key ~ '^[A-Z][0-9][0-9A-Z]' THEN left(c.key, 3)::ehr.icd10 END OFFSET 0) AS i (category),
+		LATERAL (
+			SELECT rtrim(left(c.key, n), '.'), n FROM generate_series(3, length(c.key) - 1) AS n WHERE c.key ~ '^[A-Z][0-9][0-9A-Z]([.].*)?$'
+			UNION ALL SELECT ehr.block(i.category), 2
+			UNION ALL SELECT ehr.chapter(i.category), 1) AS u (key, n)
+		JOIN ehr.concept k ON k.key = u.key
+	WHERE s.id = code_system AND s.hierarchy = 'icd10' AND k.system = code_system AND k.key <> c.key
 		AND NOT EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = s.id AND a.key = c.key)
+	ORDER BY c.key, u.n DESC
 	ON CONFLICT DO NOTHING;
 	INSERT INTO ehr.concept_ancestor (system, key, ancestor, direct)
 	WITH RECURSIVE up (key, ancestor) AS (
@@ -610,6 +626,11 @@ BEGIN
 	FROM ehr.concept_ancestor a WHERE a.system = code_system AND a.key = a.ancestor ORDER BY 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = 'concept is its own ancestor', DETAIL = bad;
+	END IF;
+	-- plans made on empty tables are no good for a large system; only the owner may analyze
+	IF (SELECT count(*) FROM ehr.concept c WHERE c.system = code_system) > 1000
+		AND (SELECT pg_has_role(t.relowner, 'USAGE') FROM pg_class t WHERE t.oid = 'ehr.concept'::regclass) THEN
+		ANALYZE ehr.concept, ehr.concept_ancestor;
 	END IF;
 END $$;
 COMMENT ON FUNCTION ehr.close_hierarchy(int, jsonb) IS 'writes parents (key, parent, place) and all ancestors of a code system; refuses circles';
