@@ -1,5 +1,6 @@
 -- terminology: loading, $expand, $lookup, $validate-code, $translate, $subsumes; compared with the definitions written out by hand
 SET search_path = ehr, public;
+SET datestyle = iso;
 BEGIN;
 
 -- without anything loaded: the value sets of R4's required bindings
