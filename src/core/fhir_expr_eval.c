@@ -988,10 +988,20 @@ eval_join(Eval *ev, const ExprNode *node, const Seq *left, const Seq *right, Seq
 {
 	Item		a = {.text = ""},
 				b = {.text = ""};
-	bool		has_left = one_string(ev, left, &a);
-	bool		has_right = one_string(ev, right, &b);
+	bool		has_left;
+	bool		has_right;
 	char	   *text;
 
+	if (node->op == EXPR_PLUS && left->count == 1 && right->count == 1 &&
+		item_value(&left->items[0], &a) && a.kind == ITEM_NUMBER &&
+		item_value(&right->items[0], &b) && b.kind == ITEM_NUMBER)
+	{
+		/* sums of counts: integers */
+		add_number(ev, out, (long) (number_of(&a) + number_of(&b)));
+		return;
+	}
+	has_left = one_string(ev, left, &a);
+	has_right = one_string(ev, right, &b);
 	if (stopped(ev) || (node->op == EXPR_PLUS && !(has_left && has_right)))
 		return;
 	if (!has_left)

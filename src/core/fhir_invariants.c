@@ -75,3 +75,27 @@ fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans)
 	cx->free(cx->arg, type_of);
 	return CORE_OK;
 }
+
+const FhirKnown *
+fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len)
+{
+	int			low = 0,
+				high = count - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		size_t		known = strlen(table[mid].name);
+		int			order = memcmp(name, table[mid].name, len < known ? len : known);
+
+		if (order == 0)
+			order = len < known ? -1 : len > known;
+		if (order == 0)
+			return &table[mid];
+		if (order < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}

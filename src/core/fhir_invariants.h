@@ -34,6 +34,21 @@ extern const int fhir_invariant_count;
 extern const FhirBinding fhir_bindings[];
 extern const int fhir_binding_count;
 
+/* A definition that R4 itself publishes, by the last part of its URL; both tables are sorted by bytes */
+typedef struct FhirKnown
+{
+	const char *name;
+	const char *type;			/* extensions: the value's types, between spaces; parameters: the type */
+} FhirKnown;
+
+extern const FhirKnown fhir_known_extensions[];
+extern const int fhir_known_extension_count;
+extern const FhirKnown fhir_known_parameters[];
+extern const int fhir_known_parameter_count;
+
+/* NULL if there is none of this name */
+extern const FhirKnown *fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len);
+
 /* Of one invariant: its expression, NULL where the subset does not have it */
 typedef struct FhirInvariantPlan
 {

@@ -14,6 +14,12 @@ SD = 'http://hl7.org/fhir/StructureDefinition/'
 # Written in C, where one pass does what the expression does per element; the structure's walk has ele-1, ext-1, txt-1, txt-2.
 BY_HAND = {'dom-3', 'ref-1', 'ele-1', 'ext-1', 'txt-1', 'txt-2'}
 
+# Where the published expression does not say what the invariant says.
+CORRECTED = {
+    # "If there are more than one enableWhen, enableBehavior must be specified"
+    'que-12': ('enableWhen.count() > 2', 'enableWhen.count() > 1'),
+}
+
 
 def c_string(text):
     out = ''
@@ -32,13 +38,37 @@ def definitions(path):
                     yield d
 
 
+def others(path, prefix):
+    with tarfile.open(path) as tar:
+        for member in tar.getmembers():
+            if os.path.basename(member.name).startswith(prefix):
+                yield json.load(tar.extractfile(member))
+
+
+def known_extensions(path):
+    """Extension definitions of R4: the last part of the URL, and the types that its value may have (none: it has none)."""
+    for d in others(path, 'StructureDefinition-'):
+        if d['type'] == 'Extension' and d.get('derivation') == 'constraint' and d['url'].startswith(SD):
+            value = [e for e in d['snapshot']['element'] if e['path'] == 'Extension.value[x]' and ':' not in e['id'].replace(':value', '')]
+            types = sorted({t['code'] for e in value if e['max'] != '0' for t in e.get('type', [])})
+            yield d['url'][len(SD):], ' '.join(types)
+
+
+def known_parameters(path):
+    """Search parameters of R4: the last part of the URL, and the type."""
+    for d in others(path, 'SearchParameter-'):
+        yield d['url'].rsplit('/', 1)[1], d['type']
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--suite', default=os.path.join(HERE, '../../../shared/suites/fhir-r4-core'))
     parser.add_argument('--out', default=os.path.join(HERE, 'fhir_invariants_generated.c'))
     args = parser.parse_args()
+    package = os.path.join(args.suite, 'hl7.fhir.r4.core-4.0.1.tgz')
     rows, bindings, by_hand = set(), set(), set()
-    for d in definitions(os.path.join(args.suite, 'hl7.fhir.r4.core-4.0.1.tgz')):
+    extensions, parameters = dict(known_extensions(package)), dict(known_parameters(package))
+    for d in definitions(package):
         elements = d['snapshot']['element']
         parents = {e['path'].rsplit('.', 1)[0] for e in elements if '.' in e['path']}
         for e in elements:
@@ -53,7 +83,8 @@ def main():
                 if c['key'] in BY_HAND:
                     by_hand.add(c['key'])
                 else:
-                    rows.add((owner, child, c['key'], c['severity'] == 'error', c['human'], c['expression']))
+                    expression = c['expression'].replace(*CORRECTED.get(c['key'], ('', '')))
+                    rows.add((owner, child, c['key'], c['severity'] == 'error', c['human'], expression))
             b = e.get('binding', {})
             if b.get('strength') in ('extensible', 'preferred') and 'valueSet' in b:
                 kinds = {t['code'] for t in e.get('type', [])}
@@ -71,6 +102,11 @@ def main():
         for owner, child, extensible, url in sorted(bindings):
             out.write('\t{%s, %s, %s, %s},\n' % (c_string(owner), c_string(child), 'true' if extensible else 'false', c_string(url)))
         out.write('};\n\nconst int fhir_binding_count = %d;\n' % len(bindings))
+        for name, table in (('extension', extensions), ('parameter', parameters)):
+            out.write('\nconst FhirKnown fhir_known_%ss[] = {\n' % name)
+            for key in sorted(table, key=lambda k: k.encode()):
+                out.write('\t{%s, %s},\n' % (c_string(key), c_string(table[key])))
+            out.write('};\n\nconst int fhir_known_%s_count = %d;\n' % (name, len(table)))
     print('%s: %d invariants, %d by hand, %d bindings' % (args.out, len(rows), len(by_hand), len(bindings)), file=sys.stderr)
 
 

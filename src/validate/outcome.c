@@ -127,9 +127,12 @@ visit(void *arg, const FhirVisit *at)
 	check_bindings(v, at);
 	if (at->type == fhir_reference_type)
 		check_contained_reference(v, at);
+	else if (at->type == fhir_extension_type)
+		check_known_extension(v, at);
 	else if (at->node == at->resource)
 	{
 		check_contained_used(v, at);
+		check_conformance_resource(v, at);
 		if (at->outermost && text_is(child_of(at->node, "resourceType"), "Bundle"))
 			check_bundle(v, at);
 		else if (text_is(child_of(at->node, "resourceType"), "QuestionnaireResponse"))

@@ -61,6 +61,12 @@ extern void check_contained_used(Validation *v, const FhirVisit *visit);
 /* fullUrls and references of a Bundle; called at the Bundle's visit. */
 extern void check_bundle(Validation *v, const FhirVisit *visit);
 
+/* Extensions that R4 defines: the type of their value. */
+extern void check_known_extension(Validation *v, const FhirVisit *visit);
+
+/* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
+extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
+
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
 
