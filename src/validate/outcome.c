@@ -17,7 +17,7 @@
 #include "fhir/fhir.h"
 #include "fhir/fhir_tree.h"
 #include "quiet.h"
-#include "validate/validate.h"
+#include "validate/definitions.h"
 
 PG_FUNCTION_INFO_V1(fhir_validate);
 PG_FUNCTION_INFO_V1(fhir_validate_text);
@@ -128,11 +128,16 @@ visit(void *arg, const FhirVisit *at)
 	if (at->type == fhir_reference_type)
 		check_contained_reference(v, at);
 	else if (at->type == fhir_extension_type)
+	{
 		check_known_extension(v, at);
+		if (v->extensions)
+			check_loaded_extension(v, at);
+	}
 	else if (at->node == at->resource)
 	{
 		check_contained_used(v, at);
 		check_conformance_resource(v, at);
+		check_declared_profiles(v, at);
 		if (at->outermost && text_is(child_of(at->node, "resourceType"), "Bundle"))
 			check_bundle(v, at);
 		else if (text_is(child_of(at->node, "resourceType"), "QuestionnaireResponse"))
@@ -179,15 +184,18 @@ validate_tree(const JsonTree *tree, const char *profile)
 	Validation	v;
 	CoreStatus	status;
 
+	definitions_refresh();
 	do
 	{
 		memset(&v, 0, sizeof(v));
 		v.document = tree->root;
 		v.plans = invariant_plans();
+		v.extensions = any_extension_loaded();
 		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, &v);
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
-	check_profiles(&v, profile);
+	if (profile != NULL)
+		check_asked_profile(&v, profile);
 	return finish(&v);
 }
 

@@ -42,8 +42,7 @@ typedef struct Validation
 	bool		full;
 	const FhirInvariantPlans *plans;
 	ContainedIds contained;
-	struct ValueSets *value_sets;
-	struct Profiles *profiles;
+	bool		extensions;		/* some Extension is loaded */
 } Validation;
 
 /* A text that outlives the call is needed for `path` alone: it is copied; the others are kept as they are. */
@@ -70,8 +69,12 @@ extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
 
-/* Profiles: the one asked for (or NULL) and those that resources declare. */
-extern void check_profiles(Validation *v, const char *profile);
+/* The profile that validate() was asked for, of the whole document. */
+extern void check_asked_profile(Validation *v, const char *profile);
+
+/* Profiles that a resource declares (meta.profile) and, of an extension, its definition; a visitor's work. */
+extern void check_declared_profiles(Validation *v, const FhirVisit *visit);
+extern void check_loaded_extension(Validation *v, const FhirVisit *visit);
 
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(Validation *v, const char *url, const char *system, int system_len, const char *code, int code_len);
