@@ -10,6 +10,12 @@ CREATE FUNCTION ehr.validate(resource text) RETURNS ehr.fhir
 	AS 'MODULE_PATHNAME', 'fhir_validate_text';
 COMMENT ON FUNCTION ehr.validate(text) IS 'the same of a document as it was sent: sees keys that stand twice and text that is not JSON';
 
+CREATE FUNCTION ehr_internal.invariants()
+	RETURNS TABLE (type text, key text, severity text, human text, expression text, checked boolean)
+	LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 230
+	AS 'MODULE_PATHNAME', 'fhir_invariants_list';
+COMMENT ON FUNCTION ehr_internal.invariants() IS 'invariants of R4 that are asked as expressions; checked: false where the expression is beyond the subset of FHIRPath';
+
 -- Loaded definitions. They are configuration, hold no personal data and are dumped with the database.
 
 CREATE TABLE ehr.definition (

@@ -32,7 +32,7 @@ typedef enum FhirTruth
 {
 	FHIR_TRUTH_FALSE,
 	FHIR_TRUTH_TRUE,
-	FHIR_TRUTH_EMPTY,			/* {} */
+	FHIR_TRUTH_EMPTY,			/* {}, see fhir_expr_test */
 	FHIR_TRUTH_UNDECIDED		/* an error of FHIRPath, or too much work */
 } FhirTruth;
 
@@ -58,7 +58,13 @@ extern CoreStatus fhir_expr_parse(const CoreContext *cx, const char *text, size_
 
 extern void fhir_expr_free(const CoreContext *cx, FhirExpr *expr);
 
-/* CORE_OK with *truth; CORE_NO_MEMORY, CORE_INTERRUPTED. */
+/*
+ * CORE_OK with *truth; CORE_NO_MEMORY, CORE_INTERRUPTED.  A constraint that
+ * gives {} is not true, so the answer is FALSE; EMPTY is only said where {}
+ * came from values that cannot be compared (dates of different precision,
+ * quantities of different units) or from a text function or a question of type
+ * of an absent element.
+ */
 extern CoreStatus fhir_expr_test(const CoreContext *cx, const FhirExpr *expr, const FhirScope *scope,
 								 const FhirFocus *focus, FhirTruth *truth);
 

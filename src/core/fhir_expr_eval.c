@@ -68,6 +68,7 @@ typedef struct Eval
 	Seq		   *kept;			/* results of fixed nodes; count -1: not yet */
 	CoreStatus	status;
 	bool		undecided;
+	bool		open;			/* some {} came from what cannot be compared or looked at */
 	unsigned	steps;
 	ArenaChunk *chunks;
 	size_t		first_used;
@@ -674,7 +675,10 @@ text_function(Eval *ev, const ExprNode *node, const Seq *input, const Seq *argum
 				arg;
 
 	if (!one_string(ev, input, &text))
+	{
+		ev->open = true;
 		return;
+	}
 	if (node->function == CALL_SUBSTRING)
 	{
 		long		skip;
@@ -978,7 +982,10 @@ eval_order(Eval *ev, const ExprNode *node, const Seq *left, const Seq *right, Se
 	}
 	order = compare_items(&left->items[0], &right->items[0]);
 	if (order == 2)
+	{
+		ev->open = true;
 		return;
+	}
 	add_boolean(ev, out, node->op == EXPR_LT ? order < 0 : node->op == EXPR_LE ? order <= 0 :
 				node->op == EXPR_GT ? order > 0 : order >= 0);
 }
@@ -1151,6 +1158,7 @@ eval_node(Eval *ev, const ExprNode *node, const Seq *focus, Seq *out)
 			eval(ev, node->a[0], focus, &input);
 			if (input.count > 1)
 				ev->undecided = true;
+			ev->open |= input.count == 0;
 			if (stopped(ev) || input.count == 0)
 				return;
 			if (node->op == EXPR_IS)
@@ -1211,6 +1219,7 @@ fhir_expr_test(const CoreContext *cx, const FhirExpr *expr, const FhirScope *sco
 	ev.kept = NULL;
 	ev.status = CORE_OK;
 	ev.undecided = false;
+	ev.open = false;
 	ev.steps = 0;
 	ev.chunks = NULL;
 	ev.first_used = 0;
@@ -1218,6 +1227,8 @@ fhir_expr_test(const CoreContext *cx, const FhirExpr *expr, const FhirScope *sco
 	*truth = stopped(&ev) ? FHIR_TRUTH_UNDECIDED : seq_truth(&ev, &result);
 	if (ev.undecided)
 		*truth = FHIR_TRUTH_UNDECIDED;
+	else if (*truth == FHIR_TRUTH_EMPTY && !ev.open)
+		*truth = FHIR_TRUTH_FALSE;
 	arena_free(&ev);
 	return ev.status;
 }

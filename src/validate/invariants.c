@@ -2,8 +2,8 @@
  * invariants.c
  *		The invariants of an object's type and of the types that it derives from.
  *
- * An expression that gives nothing ({}) holds: what it speaks of is not there,
- * and whether it must be is the structure's matter.
+ * Where an expression cannot be decided because two values do not compare, or
+ * asks for the text of an element that is not there, the invariant holds.
  */
 #include "postgres.h"
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -21,6 +22,7 @@
 
 PG_FUNCTION_INFO_V1(fhir_validate);
 PG_FUNCTION_INFO_V1(fhir_validate_text);
+PG_FUNCTION_INFO_V1(fhir_invariants_list);
 
 static JsonNode
 text_node(const char *key, const char *text)
@@ -232,4 +234,31 @@ fhir_validate_text(PG_FUNCTION_ARGS)
 	add_issue(&v, SEVERITY_FATAL, "invalid", "json",
 			  psprintf("the text %s (byte %zu)", json_fault_text(tree.fault), tree.fault_at + 1), NULL, NULL);
 	PG_RETURN_JSONB_P(finish(&v));
+}
+
+/* ehr_internal.invariants() → setof (type, key, severity, human, expression, checked): those of R4 that are asked as expressions */
+Datum
+fhir_invariants_list(PG_FUNCTION_ARGS)
+{
+	const FhirInvariantPlans *plans = invariant_plans();
+	ReturnSetInfo *result;
+
+	InitMaterializedSRF(fcinfo, 0);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	for (int i = 0; i < plans->first[fhir_type_count]; i++)
+	{
+		const FhirInvariant *invariant = plans->plans[i].invariant;
+		bool		nulls[6] = {false};
+		Datum		row[6];
+
+		row[0] = CStringGetTextDatum(invariant->child[0] == '\0' ? invariant->type :
+									 psprintf("%s.%s", invariant->type, invariant->child));
+		row[1] = CStringGetTextDatum(invariant->key);
+		row[2] = CStringGetTextDatum(invariant->error ? "error" : "warning");
+		row[3] = CStringGetTextDatum(invariant->human);
+		row[4] = CStringGetTextDatum(invariant->expression);
+		row[5] = BoolGetDatum(plans->plans[i].expr != NULL);
+		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
+	}
+	return (Datum) 0;
 }
