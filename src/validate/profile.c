@@ -421,6 +421,45 @@ check_length(Run *r, ProfileElement *element, const FhirFocus *focus)
 		report(r, SEVERITY_ERROR, "too-long", "profile-length", "longer than the profile allows", NULL);
 }
 
+/*
+ * Order of a value and a bound (minValue[x], maxValue[x]): -1, 0, 1; 2: they
+ * do not compare. Dates compare as far as both go; quantities of one unit.
+ */
+static int
+bound_order(const JsonNode *value, const JsonNode *bound)
+{
+	if (value == NULL || value->kind != bound->kind)
+		return 2;
+	if (value->kind == NODE_NUMBER)
+	{
+		long double a = strtold(pnstrdup(value->u.text, value->len), NULL);
+		long double b = strtold(pnstrdup(bound->u.text, bound->len), NULL);
+
+		return a < b ? -1 : a > b;
+	}
+	if (value->kind == NODE_STRING)
+	{
+		int			order = memcmp(value->u.text, bound->u.text, Min(Min(value->len, bound->len), 10));
+
+		return order < 0 ? -1 : order > 0;
+	}
+	if (value->kind == NODE_OBJECT && same_string(child_of(value, "code"), child_of(bound, "code")) && child_of(bound, "value") != NULL)
+		return bound_order(child_of(value, "value"), child_of(bound, "value"));
+	return 2;
+}
+
+static void
+check_bounds(Run *r, ProfileElement *element, const FhirFocus *focus)
+{
+	const JsonNode *min = element_property_like(element, "minValue");
+	const JsonNode *max = element_property_like(element, "maxValue");
+
+	if (min != NULL && bound_order(focus->node, min) == -1)
+		report(r, SEVERITY_ERROR, "value", "profile-min-value", "below the least value that the profile allows", NULL);
+	if (max != NULL && bound_order(focus->node, max) == 1)
+		report(r, SEVERITY_ERROR, "value", "profile-max-value", "above the greatest value that the profile allows", NULL);
+}
+
 /* -- bindings and constraints --------------------------------------------- */
 
 /* Whether a coded value is in a value set: 1, 0, -1 not known */
@@ -781,6 +820,20 @@ follows(Run *r, ProfileElement *element, DiscriminatorKind kind, const char *pat
 	return false;
 }
 
+/* Whether a slice says anything about where a discriminator's path begins; what it leaves out, other discriminators decide */
+static bool
+speaks_of(const ProfileElement *slice, const JsonNode *path)
+{
+	int			len = 0;
+
+	while (len < path->len && path->u.text[len] != '.' && path->u.text[len] != '(')
+		len++;
+	return path->u.text[0] == '$' || (len < path->len && path->u.text[len] == '(') ||
+		element_child(slice, path->u.text, len) != NULL ||
+		element_property_like(slice, "fixed") != NULL || element_property_like(slice, "pattern") != NULL ||
+		type_profile_root(slice) != NULL || (len == 3 && memcmp(path->u.text, "url", 3) == 0);
+}
+
 static bool
 slice_takes(Run *r, const JsonNode *discriminators, const char *implied, ProfileElement *slice, const FhirFocus *focus)
 {
@@ -791,6 +844,7 @@ slice_takes(Run *r, const JsonNode *discriminators, const char *implied, Profile
 	}			kinds[] = {
 		{"value", BY_VALUE}, {"pattern", BY_VALUE}, {"exists", BY_EXISTS}, {"type", BY_TYPE}, {"profile", BY_PROFILE},
 	};
+	bool		said = false;
 
 	if (items_of(discriminators) == 0)
 	{
@@ -806,7 +860,12 @@ slice_takes(Run *r, const JsonNode *discriminators, const char *implied, Profile
 		const JsonNode *path = child_of(item_of(discriminators, i), "path");
 		bool		takes = false;
 
-		for (size_t k = 0; k < lengthof(kinds) && path != NULL && path->kind == NODE_STRING; k++)
+		if (path == NULL || path->kind != NODE_STRING || path->len == 0)
+			return false;
+		if (!speaks_of(slice, path) && items_of(discriminators) > 1)
+			continue;
+		said = true;
+		for (size_t k = 0; k < lengthof(kinds); k++)
 		{
 			if (text_is(type, kinds[k].name))
 				takes = follows(r, slice, kinds[k].kind, path->u.text, path->len, focus, false);
@@ -814,7 +873,7 @@ slice_takes(Run *r, const JsonNode *discriminators, const char *implied, Profile
 		if (!takes)
 			return false;
 	}
-	return true;
+	return said;
 }
 
 static void check_count(Run *r, const ProfileElement *element, int count);
@@ -935,6 +994,7 @@ check_value(Run *r, ProfileElement *element, const FhirFocus *focus)
 	check_types(r, element, focus);
 	check_fixed(r, element, focus);
 	check_length(r, element, focus);
+	check_bounds(r, element, focus);
 	check_binding(r, element, focus);
 	check_constraints(r, element, focus);
 	for (int i = 0; i < element->child_count && !r->v->full; i++)
