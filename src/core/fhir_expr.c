@@ -102,6 +102,7 @@ static const struct
 	{"iif", CALL_IIF, 2, 3, ARG_EXPR, true},
 	{"children", CALL_CHILDREN, 0, 0, ARG_NONE, false},
 	{"descendants", CALL_DESCENDANTS, 0, 0, ARG_NONE, false},
+	{"resolve", CALL_RESOLVE, 0, 0, ARG_NONE, false},
 	{"combine", CALL_COMBINE, 1, 1, ARG_EXPR, false},
 	{"intersect", CALL_INTERSECT, 1, 1, ARG_EXPR, false},
 };

@@ -11,7 +11,7 @@
  * decimal, boolean, {}), and or xor implies, = != < <= > >=, in contains, | & is as;
  * exists empty not count hasValue first tail where all select isDistinct is as ofType
  * startsWith contains matches substring toInteger toString trace iif children
- * descendants combine intersect.  `matches` takes the patterns of a table only,
+ * descendants combine intersect; resolve, which finds contained resources only.  `matches` takes the patterns of a table only,
  * replaceMatches the one use that R4 makes of it.
  */
 #ifndef EHR_FHIR_EXPR_H

@@ -801,6 +801,32 @@ convert_function(Eval *ev, const ExprNode *node, const Seq *input, Seq *out)
 	}
 }
 
+/* The contained resources that references lead to; other resources are not at hand, so nothing is given for them. */
+static void
+add_contained(Eval *ev, const Item *item, Seq *out)
+{
+	const JsonNode *reference = item->kind == ITEM_ELEMENT && item->node != NULL && item->type == fhir_reference_type ?
+		json_child(item->node, "reference", 9) : NULL;
+	const JsonNode *contained = json_child(ev->scope->root, "contained", 9);
+
+	if (reference == NULL || reference->kind != NODE_STRING || reference->len < 2 || reference->u.text[0] != '#' ||
+		contained == NULL || contained->kind != NODE_ARRAY)
+		return;
+	ev->steps += contained->len;
+	for (uint32_t i = 0; i < contained->len; i++)
+	{
+		const JsonNode *id = json_child(&contained->u.children[i], "id", 2);
+		Item		found = {.kind = ITEM_ELEMENT, .node = &contained->u.children[i]};
+
+		if (id == NULL || id->kind != NODE_STRING || id->len != reference->len - 1 ||
+			memcmp(id->u.text, reference->u.text + 1, id->len) != 0)
+			continue;
+		found.type = fhir_node_resource_type(found.node);
+		seq_add(ev, out, &found);
+		return;
+	}
+}
+
 static void
 call(Eval *ev, const ExprNode *node, const Seq *input, const Seq *focus, Seq *out)
 {
@@ -872,6 +898,10 @@ call(Eval *ev, const ExprNode *node, const Seq *input, const Seq *focus, Seq *ou
 		case CALL_TO_INTEGER:
 		case CALL_TO_STRING:
 			convert_function(ev, node, input, out);
+			return;
+		case CALL_RESOLVE:
+			for (int i = 0; i < input->count && !stopped(ev); i++)
+				add_contained(ev, &input->items[i], out);
 			return;
 		case CALL_CHILDREN:
 			for (int i = 0; i < input->count && !stopped(ev); i++)
@@ -1012,9 +1042,9 @@ eval_join(Eval *ev, const ExprNode *node, const Seq *left, const Seq *right, Seq
 	if (stopped(ev) || (node->op == EXPR_PLUS && !(has_left && has_right)))
 		return;
 	if (!has_left)
-		a.len = 0;
+		a = (Item) {.text = ""};
 	if (!has_right)
-		b.len = 0;
+		b = (Item) {.text = ""};
 	text = arena_alloc(ev, a.len + b.len + 1);
 	if (text == NULL)
 		return;
