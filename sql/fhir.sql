@@ -104,13 +104,3 @@ CREATE FUNCTION ehr.is_valid(jsonb) RETURNS boolean
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50
 	AS 'MODULE_PATHNAME', 'fhir_is_valid';
 COMMENT ON FUNCTION ehr.is_valid(jsonb) IS 'whether a document is a structurally valid FHIR R4 resource';
-
-CREATE FUNCTION ehr.validate(resource jsonb, profile text DEFAULT NULL) RETURNS ehr.fhir
-	LANGUAGE c STABLE PARALLEL SAFE COST 100
-	AS 'MODULE_PATHNAME', 'fhir_validate';
-COMMENT ON FUNCTION ehr.validate(jsonb, text) IS 'OperationOutcome with every structural fault of a document: rule, FHIRPath and hint, never a value';
-
-CREATE FUNCTION ehr.validate(resource text) RETURNS ehr.fhir
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100
-	AS 'MODULE_PATHNAME', 'fhir_validate_text';
-COMMENT ON FUNCTION ehr.validate(text) IS 'the same of a document as it was sent: sees keys that stand twice and text that is not JSON';

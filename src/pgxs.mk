@@ -47,6 +47,7 @@ $(OBJS): $(ROOM_HEADERS)
 .PHONY: model
 model:
 	python3 src/core/fhir_model_gen.py
+	python3 src/core/fhir_invariants_gen.py
 
 build/installcheck:
 	mkdir -p $@

@@ -55,14 +55,16 @@ const FhirRuleText fhir_rule_texts[FHIR_RULES] = {
 };
 
 /* One step of the way from the resource to the element at hand; steps live on the C stack. */
-typedef struct Step
+typedef struct FhirPlace Step;
+
+struct FhirPlace
 {
-	const struct Step *up;
+	const struct FhirPlace *up;
 	const char *name;
 	int			name_len;
 	int			index;			/* in an array, -1 outside */
 	const FhirElement *choice;	/* where the name is a choice's: its entry */
-} Step;
+};
 
 typedef struct Check
 {
@@ -75,6 +77,8 @@ typedef struct Check
 	bool		contained;		/* inside a contained resource */
 	int			depth;
 	unsigned	objects;
+	FhirVisitor visitor;		/* or NULL */
+	FhirVisit	visit;			/* of the nearest resource */
 } Check;
 
 static void check_object(Check *c, const JsonNode *node, int type, const Step *at);
@@ -125,6 +129,19 @@ path_write(PathBuffer *b, const Step *step)
 		path_add(b, fhir_string(type->name), fhir_string_len(type->name));
 		path_add(b, ")", 1);
 	}
+}
+
+void
+fhir_place_path(const FhirPlace *place, const char *child, int index, char *path)
+{
+	Step		step = {place, child, child == NULL ? 0 : (int) strlen(child), index, NULL};
+	PathBuffer	buffer;
+
+	buffer.len = 0;
+	buffer.full = false;
+	path_write(&buffer, child == NULL ? place : &step);
+	memcpy(path, buffer.text, buffer.len);
+	path[buffer.len] = '\0';
 }
 
 static void
@@ -749,6 +766,16 @@ check_object(Check *c, const JsonNode *node, int type, const Step *at)
 	c->depth++;
 	merge_children(c, node, type, at);
 	c->depth--;
+	if (c->visitor != NULL && c->status == CORE_OK)
+	{
+		FhirVisit	visit = c->visit;
+
+		visit.node = node;
+		visit.type = type;
+		visit.place = at;
+		visit.outermost = c->depth == 0;
+		c->visitor(c->arg, &visit);
+	}
 }
 
 /* A resource at `at`, or the outermost one (at NULL), whose path begins with its type's name. */
@@ -757,6 +784,7 @@ check_resource(Check *c, const JsonNode *node, const Step *at)
 {
 	const JsonNode *type = NULL;
 	Step		root = {NULL, "Resource", 8, -1, NULL};
+	FhirVisit	outer;
 	int			number = 0;
 
 	if (at == NULL)
@@ -779,13 +807,33 @@ check_resource(Check *c, const JsonNode *node, const Step *at)
 		root.name = fhir_resource_name(number);
 		root.name_len = (int) strlen(root.name);
 	}
+	outer = c->visit;
+	c->visit.resource = node;
+	c->visit.resource_type = FHIR_RESOURCE_BASE + number;
+	if (!c->contained || outer.root == NULL)
+	{
+		c->visit.root = node;
+		c->visit.root_type = FHIR_RESOURCE_BASE + number;
+	}
 	check_object(c, node, FHIR_RESOURCE_BASE + number, at);
+	c->visit = outer;
 }
 
 CoreStatus
 fhir_check_resource(const CoreContext *cx, const JsonNode *root, bool all_rules, FhirReport report, void *arg)
 {
 	Check		c = {.cx = cx, .all_rules = all_rules, .report = report, .arg = arg, .status = CORE_OK};
+
+	check_resource(&c, root, NULL);
+	if (c.status == CORE_OK && c.faults)
+		return CORE_INVALID;
+	return c.status;
+}
+
+CoreStatus
+fhir_check_and_visit(const CoreContext *cx, const JsonNode *root, FhirReport report, FhirVisitor visitor, void *arg)
+{
+	Check		c = {.cx = cx, .all_rules = true, .report = report, .arg = arg, .status = CORE_OK, .visitor = visitor};
 
 	check_resource(&c, root, NULL);
 	if (c.status == CORE_OK && c.faults)

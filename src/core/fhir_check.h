@@ -79,6 +79,32 @@ typedef struct FhirFault
 /* Called for every fault; false stops the walk. */
 typedef bool (*FhirReport) (void *arg, const FhirFault *fault);
 
+/* Where the walk is; valid during the call only */
+typedef struct FhirPlace FhirPlace;
+
+/* An object that the walk has come through */
+typedef struct FhirVisit
+{
+	const JsonNode *node;
+	int			type;			/* its type index */
+	const FhirPlace *place;
+	const JsonNode *resource;	/* the nearest resource, */
+	int			resource_type;
+	const JsonNode *root;		/* and the one that contains it, or the same */
+	int			root_type;
+	bool		outermost;		/* the document itself */
+} FhirVisit;
+
+/* Called for every object of a known type, after all that is in it. */
+typedef void (*FhirVisitor) (void *arg, const FhirVisit *visit);
+
+/*
+ * Writes a place as FHIRPath, with a further step below it where `child` is
+ * not NULL (index -1: no index).  `path` has FHIR_PATH_SIZE bytes.
+ */
+#define FHIR_PATH_SIZE	(FHIR_PATH_MAX + 4)
+extern void fhir_place_path(const FhirPlace *place, const char *child, int index, char *path);
+
 /*
  * Validates a resource, by the rules of the input or by all.  CORE_OK: no fault.  CORE_INVALID: at least one fault
  * was reported.  CORE_INTERRUPTED, CORE_NO_MEMORY: no verdict.
@@ -89,5 +115,9 @@ typedef bool (*FhirReport) (void *arg, const FhirFault *fault);
  */
 extern CoreStatus fhir_check_resource(const CoreContext *cx, const JsonNode *root, bool all_rules,
 									  FhirReport report, void *arg);
+
+/* The same with a visitor (all rules). */
+extern CoreStatus fhir_check_and_visit(const CoreContext *cx, const JsonNode *root, FhirReport report,
+									   FhirVisitor visitor, void *arg);
 
 #endif							/* EHR_FHIR_CHECK_H */

@@ -5,6 +5,7 @@
 #ifndef EHR_FHIR_TREE_H
 #define EHR_FHIR_TREE_H
 
+#include "nodes/nodes.h"
 #include "utils/jsonb.h"
 
 #include "core/fhir_check.h"

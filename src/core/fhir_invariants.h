@@ -1,0 +1,75 @@
+/*
+ * fhir_invariants.h
+ *		The invariants of FHIR R4, and its bindings that are not required.
+ *
+ * Tables are generated from HL7's definitions (fhir_invariants_gen.py); the
+ * expressions are parsed once (fhir_expr.h) and found by type.
+ */
+#ifndef EHR_FHIR_INVARIANTS_H
+#define EHR_FHIR_INVARIANTS_H
+
+#include "core.h"
+#include "fhir_expr.h"
+
+typedef struct FhirInvariant
+{
+	const char *type;			/* of the object: "Patient.contact" */
+	const char *child;			/* "" or the element of it that is asked: "address" */
+	const char *key;			/* "pat-1" */
+	bool		error;			/* else a warning */
+	const char *human;
+	const char *expression;
+} FhirInvariant;
+
+typedef struct FhirBinding
+{
+	const char *type;
+	const char *child;
+	bool		extensible;		/* else preferred */
+	const char *value_set;
+} FhirBinding;
+
+extern const FhirInvariant fhir_invariants[];
+extern const int fhir_invariant_count;
+extern const FhirBinding fhir_bindings[];
+extern const int fhir_binding_count;
+
+/* A definition that R4 itself publishes, by the last part of its URL; both tables are sorted by bytes */
+typedef struct FhirKnown
+{
+	const char *name;
+	const char *type;			/* extensions: the value's types, between spaces; parameters: the type */
+} FhirKnown;
+
+extern const FhirKnown fhir_known_extensions[];
+extern const int fhir_known_extension_count;
+extern const FhirKnown fhir_known_parameters[];
+extern const int fhir_known_parameter_count;
+
+/* NULL if there is none of this name */
+extern const FhirKnown *fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len);
+
+/* Of one invariant: its expression, NULL where the subset does not have it */
+typedef struct FhirInvariantPlan
+{
+	const FhirInvariant *invariant;
+	FhirExpr   *expr;
+} FhirInvariantPlan;
+
+/* Ranges in the tables by type index; positions first[t] .. first[t + 1] - 1 */
+typedef struct FhirInvariantPlans
+{
+	FhirInvariantPlan *plans;	/* sorted by type index */
+	uint16_t   *first;
+	const FhirBinding **bindings;
+	uint16_t   *first_binding;
+	int			unknown;		/* invariants without expression */
+} FhirInvariantPlans;
+
+/* Parses all invariants; the result lives as long as the context's memory. CORE_NO_MEMORY. */
+extern CoreStatus fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans);
+
+/* Type index of a type as the tables write it ("Patient.contact"), 0 if there is none. */
+extern int	fhir_type_find_path(const char *path);
+
+#endif							/* EHR_FHIR_INVARIANTS_H */

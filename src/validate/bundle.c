@@ -1,0 +1,194 @@
+/*
+ * bundle.c
+ *		References between the entries of a Bundle, in linear time but for one sort.
+ *
+ * R4 bundle.html#references: what a reference leads to is looked for among the
+ * fullUrls; a relative one counts from the referring entry's fullUrl where
+ * that is a RESTful URL.  A urn: exists nowhere but in its Bundle.
+ */
+#include "postgres.h"
+
+#include "core/fhir_primitive.h"
+#include "fhir/fhir_tree.h"
+#include "miscadmin.h"
+#include "validate/validate.h"
+
+typedef struct BundleUrls
+{
+	JsonNode   *urls;			/* key: a fullUrl, or Type/id; sorted */
+	int			count;
+} BundleUrls;
+
+typedef struct BundleWalk
+{
+	Validation *v;
+	const BundleUrls *urls;
+	Severity	unresolved_urn;
+	bool		document;		/* relative references should resolve too */
+	int			entry;
+	const char *entry_type;
+} BundleWalk;
+
+static bool
+has_url(const BundleUrls *urls, const char *url, size_t len)
+{
+	int			low = 0,
+				high = urls->count - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		int			order = fhir_compare(url, len, urls->urls[mid].key, urls->urls[mid].key_len);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return false;
+}
+
+static bool
+begins(const JsonNode *text, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	return text != NULL && text->kind == NODE_STRING && text->len >= len && memcmp(text->u.text, prefix, len) == 0;
+}
+
+/*
+ * Cuts `Type/id` off the end of a RESTful URL: its type's number, 0 if it is
+ * none; *type_at is where the type begins.
+ */
+static int
+restful_type(const char *url, size_t len, size_t *type_at, size_t *type_len)
+{
+	size_t		id_at = len;
+	size_t		at;
+
+	while (id_at > 0 && url[id_at - 1] != '/')
+		id_at--;
+	if (id_at < 2)
+		return 0;
+	at = id_at - 1;
+	while (at > 0 && url[at - 1] != '/')
+		at--;
+	*type_at = at;
+	*type_len = id_at - 1 - at;
+	return fhir_id_valid(url + id_at, len - id_at) ? fhir_resource_number(url + at, *type_len) : 0;
+}
+
+/* bundle.html: "fullUrl SHALL NOT disagree with the id in the resource" */
+static void
+check_full_url(Validation *v, const JsonNode *entry, int index)
+{
+	const JsonNode *url = child_of(entry, "fullUrl");
+	const JsonNode *resource = child_of(entry, "resource");
+	const JsonNode *id = child_of(resource, "id");
+	size_t		type_at,
+				type_len;
+	int			type;
+	const char *problem = NULL;
+
+	if (url == NULL || url->kind != NODE_STRING)
+		return;
+	if (!begins(url, "http:") && !begins(url, "https:") && !begins(url, "urn:"))
+		problem = memchr(url->u.text, ':', url->len) == NULL ? "fullUrl is not absolute" : NULL;
+	else if (resource != NULL && id != NULL && id->kind == NODE_STRING && !begins(url, "urn:"))
+	{
+		type = restful_type(url->u.text, url->len, &type_at, &type_len);
+		if (type != 0 && (FHIR_RESOURCE_BASE + type != fhir_node_resource_type(resource) ||
+						  url->len - type_at - type_len - 1 != id->len ||
+						  memcmp(url->u.text + type_at + type_len + 1, id->u.text, id->len) != 0))
+			problem = "fullUrl disagrees with type and id of the resource";
+	}
+	if (problem != NULL)
+		add_issue(v, SEVERITY_ERROR, "invalid", "bundle-full-url", problem, NULL, psprintf("Bundle.entry[%d].fullUrl", index));
+}
+
+static void
+check_one(BundleWalk *w, const JsonNode *reference)
+{
+	bool		urn = begins(reference, "urn:uuid:") || begins(reference, "urn:oid:");
+	size_t		type_at,
+				type_len;
+	size_t		len = reference->len;
+	const char *hash = memchr(reference->u.text, '#', len);
+
+	if (hash != NULL)
+		len = hash - reference->u.text;
+	if (len == 0 || has_url(w->urls, reference->u.text, len))
+		return;
+	if (urn)
+		add_issue(w->v, w->unresolved_urn, "not-found", "bundle-reference", "no entry of the Bundle has the fullUrl that a urn: reference names",
+				  "A urn: is known only inside its Bundle.", psprintf("Bundle.entry[%d].resource", w->entry));
+	else if (w->document && restful_type(reference->u.text, len, &type_at, &type_len) != 0 && type_at == 0)
+		add_issue(w->v, SEVERITY_INFORMATION, "not-found", "bundle-reference", "the document does not hold what a reference leads to",
+				  NULL, psprintf("Bundle.entry[%d].resource", w->entry));
+}
+
+/* Every "reference" string of a resource; entries' resources hold no Bundles that would count */
+static void
+walk(BundleWalk *w, const JsonNode *node)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (node->kind != NODE_ARRAY && node->kind != NODE_OBJECT)
+		return;
+	for (uint32 i = 0; i < node->len && !w->v->full; i++)
+	{
+		const JsonNode *child = &node->u.children[i];
+
+		if (child->kind == NODE_STRING && child->key_len == 9 && memcmp(child->key, "reference", 9) == 0)
+			check_one(w, child);
+		else
+			walk(w, child);
+	}
+}
+
+void
+check_bundle(Validation *v, const FhirVisit *visit)
+{
+	static const char *const closed[] = {"document", "message", "transaction", "batch"};
+	const JsonNode *entries = child_of(visit->node, "entry");
+	const JsonNode *type = child_of(visit->node, "type");
+	BundleUrls	urls = {NULL, 0};
+	BundleWalk	w = {v, &urls, SEVERITY_WARNING, text_is(type, "document")};
+
+	if (entries == NULL || entries->kind != NODE_ARRAY)
+		return;
+	urls.urls = palloc((entries->len * 2 + 1) * sizeof(JsonNode));
+	for (uint32 i = 0; i < entries->len && !v->full; i++)
+	{
+		const JsonNode *url = child_of(&entries->u.children[i], "fullUrl");
+		size_t		type_at,
+					type_len;
+
+		check_full_url(v, &entries->u.children[i], (int) i);
+		if (url == NULL || url->kind != NODE_STRING)
+			continue;
+		urls.urls[urls.count].key = url->u.text;
+		urls.urls[urls.count++].key_len = url->len;
+		if (restful_type(url->u.text, url->len, &type_at, &type_len) != 0)
+		{
+			urls.urls[urls.count].key = url->u.text + type_at;
+			urls.urls[urls.count++].key_len = url->len - type_at;
+		}
+	}
+	json_sort_nodes(urls.urls, urls.count);
+	for (size_t i = 0; i < lengthof(closed); i++)
+	{
+		if (text_is(type, closed[i]))
+			w.unresolved_urn = SEVERITY_ERROR;
+	}
+	for (uint32 i = 0; i < entries->len && !v->full; i++)
+	{
+		const JsonNode *resource = child_of(&entries->u.children[i], "resource");
+
+		w.entry = (int) i;
+		if (resource != NULL)
+			walk(&w, resource);
+	}
+	pfree(urls.urls);
+}

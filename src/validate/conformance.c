@@ -1,0 +1,255 @@
+/*
+ * conformance.c
+ *		What R4 says in words about extensions and about resources that define things.
+ */
+#include "postgres.h"
+
+#include "fhir/fhir_tree.h"
+#include "validate/validate.h"
+
+#define R4_EXTENSION	"http://hl7.org/fhir/StructureDefinition/"
+#define R4_PARAMETER	"http://hl7.org/fhir/SearchParameter/"
+
+static const FhirKnown *
+known(const FhirKnown *table, int count, const JsonNode *url, const char *prefix)
+{
+	size_t		skip = strlen(prefix);
+
+	if (url == NULL || url->kind != NODE_STRING || url->len <= skip || memcmp(url->u.text, prefix, skip) != 0)
+		return NULL;
+	return fhir_known_find(table, count, url->u.text + skip, url->len - skip);
+}
+
+/* Whether a word stands in a list of words between spaces */
+static bool
+has_word(const char *list, const char *word, size_t len)
+{
+	while (*list != '\0')
+	{
+		size_t		next = strcspn(list, " ");
+
+		if (next == len && memcmp(list, word, len) == 0)
+			return true;
+		list += next;
+		list += *list == ' ';
+	}
+	return false;
+}
+
+/* R4 extensibility.html: the value is of a type that the extension's definition allows */
+void
+check_known_extension(Validation *v, const FhirVisit *visit)
+{
+	const FhirKnown *definition = known(fhir_known_extensions, fhir_known_extension_count, child_of(visit->node, "url"), R4_EXTENSION);
+	char		path[FHIR_PATH_SIZE];
+
+	if (definition == NULL)
+		return;
+	for (uint32 i = 0; i < visit->node->len; i++)
+	{
+		const JsonNode *child = &visit->node->u.children[i];
+		const FhirElement *element;
+		uint16_t	type;
+
+		if (child->key_len <= 5 || memcmp(child->key, "value", 5) != 0)
+			continue;
+		element = fhir_element_find(visit->type, child->key, child->key_len);
+		if (element == NULL)
+			continue;
+		type = fhir_types[element->type].name;
+		if (has_word(definition->type, fhir_string(type), fhir_string_len(type)))
+			continue;
+		fhir_place_path(visit->place, "value", -1, path);
+		add_issue(v, SEVERITY_ERROR, "structure", "extension-type",
+				  definition->type[0] == '\0' ? "the extension's definition allows no value" :
+				  "the extension's definition does not allow this type of value",
+				  definition->type[0] == '\0' ? NULL : psprintf("Allowed: %s.", definition->type), path);
+		return;
+	}
+}
+
+/* -- ValueSet ------------------------------------------------------------- */
+
+/* ValueSet.compose.include.system: "An absolute URI which is the code system" */
+static void
+check_value_set(Validation *v, const FhirVisit *visit)
+{
+	static const char *const lists[] = {"include", "exclude"};
+	const JsonNode *compose = child_of(visit->node, "compose");
+	char		path[FHIR_PATH_SIZE];
+
+	for (size_t l = 0; l < lengthof(lists); l++)
+	{
+		const JsonNode *list = child_of(compose, lists[l]);
+
+		for (int i = 0; i < items_of(list); i++)
+		{
+			const JsonNode *system = child_of(item_of(list, i), "system");
+
+			if (system == NULL || system->kind != NODE_STRING || memchr(system->u.text, ':', system->len) != NULL)
+				continue;
+			fhir_place_path(visit->place, psprintf("compose.%s[%d].system", lists[l], i), -1, path);
+			add_issue(v, SEVERITY_ERROR, "value", "absolute-system", "the code system's URI is not absolute",
+					  "Name a code system by its canonical URL; a contained one is named by extension valueset-system.", path);
+		}
+	}
+}
+
+/* -- SearchParameter ------------------------------------------------------ */
+
+static void
+check_search_parameter(Validation *v, const FhirVisit *visit)
+{
+	const JsonNode *type = child_of(visit->node, "type");
+	const JsonNode *derived = child_of(visit->node, "derivedFrom");
+	const FhirKnown *base = known(fhir_known_parameters, fhir_known_parameter_count, derived, R4_PARAMETER);
+	char		path[FHIR_PATH_SIZE];
+
+	/* search.html#combining: a composite parameter joins several */
+	if (text_is(type, "composite") && items_of(child_of(visit->node, "component")) < 2)
+	{
+		fhir_place_path(visit->place, "component", -1, path);
+		add_issue(v, SEVERITY_ERROR, "business-rule", "composite-parameter", "a composite search parameter has at least two components", NULL, path);
+	}
+	/* SearchParameter.derivedFrom: the definition is "copied from the source", which leaves the type as it is */
+	if (base != NULL && type != NULL && type->kind == NODE_STRING && !text_is(type, base->type))
+	{
+		fhir_place_path(visit->place, "type", -1, path);
+		add_issue(v, SEVERITY_ERROR, "business-rule", "derived-parameter", "the type is another than that of the parameter it derives from", NULL, path);
+	}
+}
+
+/* -- CodeSystem ----------------------------------------------------------- */
+
+typedef struct PropertyTable
+{
+	JsonNode   *codes;			/* key: the code; len: place in CodeSystem.property; sorted */
+	int			count;
+	const JsonNode *properties;
+} PropertyTable;
+
+static const JsonNode *
+find_property(const PropertyTable *table, const JsonNode *code)
+{
+	int			low = 0,
+				high = table->count - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		int			order = fhir_compare(code->u.text, code->len, table->codes[mid].key, table->codes[mid].key_len);
+
+		if (order == 0)
+			return &table->properties->u.children[table->codes[mid].len];
+		if (order < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* value keys of concept.property by the property's type (codesystem.html, property.type) */
+static const char *const property_values[][2] = {
+	{"code", "valueCode"}, {"Coding", "valueCoding"}, {"string", "valueString"}, {"integer", "valueInteger"},
+	{"boolean", "valueBoolean"}, {"dateTime", "valueDateTime"}, {"decimal", "valueDecimal"},
+};
+
+static void
+check_concept_properties(Validation *v, const JsonNode *concepts, const PropertyTable *table, const FhirVisit *visit,
+						 const char *at, int depth)
+{
+	for (int i = 0; i < items_of(concepts) && depth < FHIR_DEPTH_MAX && !v->full; i++)
+	{
+		const JsonNode *concept = item_of(concepts, i);
+		const JsonNode *properties = child_of(concept, "property");
+		const JsonNode *below = child_of(concept, "concept");
+		char	   *here = psprintf("%s.concept[%d]", at, i);
+
+		for (int p = 0; p < items_of(properties); p++)
+		{
+			const JsonNode *property = item_of(properties, p);
+			const JsonNode *code = child_of(property, "code");
+			const JsonNode *definition;
+			const char *problem = NULL;
+
+			if (code == NULL || code->kind != NODE_STRING)
+				continue;
+			definition = find_property(table, code);
+			if (definition == NULL)
+				problem = "the code is none of CodeSystem.property";
+			else
+			{
+				for (size_t k = 0; k < lengthof(property_values); k++)
+				{
+					if (text_is(child_of(definition, "type"), property_values[k][0]) &&
+						child_of(property, property_values[k][1]) == NULL)
+						problem = "the value is not of the type that the property is defined with";
+				}
+			}
+			if (problem != NULL)
+			{
+				char		path[FHIR_PATH_SIZE];
+
+				fhir_place_path(visit->place, psprintf("%s.property[%d]", here + 1, p), -1, path);
+				add_issue(v, SEVERITY_ERROR, "business-rule", "concept-property", problem, NULL, path);
+			}
+		}
+		if (below != NULL)
+			check_concept_properties(v, below, table, visit, here, depth + 1);
+		pfree(here);
+	}
+}
+
+/* CodeSystem.property.code identifies a property; concept.property.code is "a reference to CodeSystem.property.code" */
+static void
+check_code_system(Validation *v, const FhirVisit *visit)
+{
+	const JsonNode *properties = child_of(visit->node, "property");
+	PropertyTable table = {NULL, 0, properties};
+
+	if (properties != NULL && properties->kind != NODE_ARRAY)
+		return;
+	table.codes = palloc((items_of(properties) + 1) * sizeof(JsonNode));
+	for (int i = 0; i < items_of(properties); i++)
+	{
+		const JsonNode *code = child_of(item_of(properties, i), "code");
+
+		if (code == NULL || code->kind != NODE_STRING)
+			continue;
+		table.codes[table.count].key = code->u.text;
+		table.codes[table.count].key_len = code->len;
+		table.codes[table.count++].len = i;
+	}
+	json_sort_nodes(table.codes, table.count);
+	for (int i = 1; i < table.count; i++)
+	{
+		char		path[FHIR_PATH_SIZE];
+
+		if (fhir_compare(table.codes[i - 1].key, table.codes[i - 1].key_len, table.codes[i].key, table.codes[i].key_len) != 0)
+			continue;
+		fhir_place_path(visit->place, "property", Max(table.codes[i - 1].len, table.codes[i].len), path);
+		add_issue(v, SEVERITY_ERROR, "business-rule", "property-twice", "another property has the same code", NULL, path);
+	}
+	check_concept_properties(v, child_of(visit->node, "concept"), &table, visit, "", 0);
+	pfree(table.codes);
+}
+
+void
+check_conformance_resource(Validation *v, const FhirVisit *visit)
+{
+	static const struct
+	{
+		const char *type;
+		void		(*check) (Validation *v, const FhirVisit *visit);
+	}			checks[] = {
+		{"ValueSet", check_value_set}, {"CodeSystem", check_code_system}, {"SearchParameter", check_search_parameter},
+	};
+	const JsonNode *type = child_of(visit->node, "resourceType");
+
+	for (size_t i = 0; i < lengthof(checks); i++)
+	{
+		if (text_is(type, checks[i].type))
+			checks[i].check(v, visit);
+	}
+}

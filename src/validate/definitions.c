@@ -1,0 +1,417 @@
+/*
+ * definitions.c
+ *		Loaded definitions: read from ehr.definition, profiles overlaid on their base.
+ *
+ * A profile's elements become a tree.  Of a profile that derives from a loaded
+ * one, every element of the tree holds the ElementDefinitions of all of the
+ * chain: what the snapshot of the profile would say is what the most derived
+ * of them says.  Core types need no definitions: the structure's walk has
+ * checked them.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "fhir/fhir_tree.h"
+#include "validate/definitions.h"
+
+PG_FUNCTION_INFO_V1(ehr_definition_changed);
+
+#define CORE_DEFINITION	"http://hl7.org/fhir/StructureDefinition/"
+
+/* Everything that this backend knows of loaded definitions; dropped as a whole */
+static struct
+{
+	MemoryContext memory;
+	HTAB	   *profiles;
+	bool		stale;
+	bool		registered;
+	int			extensions;		/* -1: not counted yet */
+	Oid			relations[2];	/* ehr.definition, ehr.canonical_alias */
+} kept = {.extensions = -1};
+
+/* -- invalidation --------------------------------------------------------- */
+
+static void
+relation_changed(Datum arg, Oid relation)
+{
+	if (relation == InvalidOid || relation == kept.relations[0] || relation == kept.relations[1])
+		kept.stale = true;
+}
+
+/*
+ * Statement trigger of the tables of definitions: tells all backends to
+ * forget what they keep of them.
+ */
+Datum
+ehr_definition_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be called as a trigger")));
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	PG_RETURN_POINTER(NULL);
+}
+
+void
+definitions_refresh(void)
+{
+	HASHCTL		control = {.keysize = sizeof(((Profile *) NULL)->url), .entrysize = sizeof(Profile)};
+	Oid			schema;
+
+	if (!kept.registered)
+	{
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+		kept.registered = true;
+		kept.stale = true;
+	}
+	if (!kept.stale)
+		return;
+	if (kept.memory != NULL)
+		MemoryContextDelete(kept.memory);
+	kept.memory = NULL;
+	schema = get_namespace_oid("ehr", false);
+	kept.relations[0] = get_relname_relid("definition", schema);
+	kept.relations[1] = get_relname_relid("canonical_alias", schema);
+	kept.extensions = -1;
+	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = kept.memory;
+	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	kept.stale = false;
+}
+
+MemoryContext
+definitions_memory(void)
+{
+	return kept.memory;
+}
+
+/* -- reading -------------------------------------------------------------- */
+
+/* The document of a kind and URL as a tree in `memory`; NULL: there is none. */
+static const JsonNode *
+read_definition(const char *kind, const char *url, int len, MemoryContext memory)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[2] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+	const JsonNode *root = NULL;
+
+	values[0] = CStringGetTextDatum(kind);
+	values[1] = PointerGetDatum(cstring_to_text_with_len(url, len));
+	SPI_connect();
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("SELECT d.doc FROM ehr.definition d"
+						   " WHERE d.kind OPERATOR(pg_catalog.=) $1"
+						   " AND d.url OPERATOR(pg_catalog.=) coalesce("
+						   "(SELECT a.url FROM ehr.canonical_alias a WHERE a.alias OPERATOR(pg_catalog.=) pg_catalog.split_part($2, '|', 1)),"
+						   " pg_catalog.split_part($2, '|', 1))"
+						   " ORDER BY d.version OPERATOR(pg_catalog.=) pg_catalog.split_part($2, '|', 2) DESC, d.loaded DESC, d.version DESC LIMIT 1",
+						   2, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not prepare the query for definitions")));
+	}
+	if (SPI_execute_plan(plan, values, NULL, true, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not read definitions")));
+	if (SPI_processed == 1)
+	{
+		bool		isnull;
+		Datum		doc = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContext caller = MemoryContextSwitchTo(memory);
+		JsonTree   *tree = palloc(sizeof(JsonTree));
+		Jsonb	   *copy = (Jsonb *) PG_DETOAST_DATUM_COPY(doc);
+
+		json_tree_init(tree, fhir_core_context());
+		fhir_tree_or_error(tree, copy);
+		root = tree->root;
+		MemoryContextSwitchTo(caller);
+	}
+	SPI_finish();
+	return root;
+}
+
+const JsonNode *
+loaded_definition(const char *kind, const char *url, int len)
+{
+	return read_definition(kind, url, len, CurrentMemoryContext);
+}
+
+bool
+any_extension_loaded(void)
+{
+	if (kept.extensions < 0)
+	{
+		int			found;
+
+		SPI_connect();
+		if (SPI_execute("SELECT 1 FROM ehr.definition d WHERE d.kind OPERATOR(pg_catalog.=) 'StructureDefinition'"
+						" AND d.doc OPERATOR(pg_catalog.->>) 'type' OPERATOR(pg_catalog.=) 'Extension' LIMIT 1", true, 1) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not read definitions")));
+		found = (int) SPI_processed;
+		SPI_finish();
+		kept.extensions = found;
+	}
+	return kept.extensions > 0;
+}
+
+/* -- elements ------------------------------------------------------------- */
+
+const JsonNode *
+element_property(const ProfileElement *element, const char *key)
+{
+	for (int i = element->definition_count - 1; i >= 0; i--)
+	{
+		const JsonNode *found = child_of(element->definitions[i], key);
+
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+const JsonNode *
+element_property_like(const ProfileElement *element, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	for (int i = element->definition_count - 1; i >= 0; i--)
+	{
+		const JsonNode *definition = element->definitions[i];
+
+		for (uint32 k = 0; k < definition->len; k++)
+		{
+			const JsonNode *child = &definition->u.children[k];
+
+			if (child->key_len > len && memcmp(child->key, prefix, len) == 0 &&
+				child->key[len] >= 'A' && child->key[len] <= 'Z')
+				return child;
+		}
+	}
+	return NULL;
+}
+
+ProfileElement *
+element_child(const ProfileElement *element, const char *name, int len)
+{
+	for (int i = 0; i < element->child_count; i++)
+	{
+		if (element->children[i]->name_len == len && memcmp(element->children[i]->name, name, len) == 0)
+			return element->children[i];
+	}
+	return NULL;
+}
+
+static ProfileElement *
+new_element(const char *name, int name_len, const char *slice, int slice_len)
+{
+	ProfileElement *element = palloc0(sizeof(ProfileElement));
+
+	element->name = name;
+	element->name_len = name_len;
+	element->slice = slice;
+	element->slice_len = slice_len;
+	if (name_len > 3 && memcmp(name + name_len - 3, "[x]", 3) == 0)
+	{
+		element->name_len -= 3;
+		element->choice = true;
+	}
+	return element;
+}
+
+static void
+append_element(ProfileElement ***list, int *count, ProfileElement *element)
+{
+	/* doubled at powers of two */
+	if (*count == 0)
+		*list = palloc(sizeof(ProfileElement *));
+	else if ((*count & (*count - 1)) == 0)
+		*list = repalloc(*list, sizeof(ProfileElement *) * *count * 2);
+	(*list)[(*count)++] = element;
+}
+
+/* The child `name:slice` of an element, made where it is missing */
+static ProfileElement *
+reach(ProfileElement *parent, const char *step, int len)
+{
+	const char *colon = memchr(step, ':', len);
+	int			name_len = colon == NULL ? len : (int) (colon - step);
+	int			plain_len = name_len > 3 && memcmp(step + name_len - 3, "[x]", 3) == 0 ? name_len - 3 : name_len;
+	ProfileElement *element = element_child(parent, step, plain_len);
+
+	if (element == NULL)
+	{
+		element = new_element(step, name_len, NULL, 0);
+		append_element(&parent->children, &parent->child_count, element);
+	}
+	if (colon != NULL)
+	{
+		const char *slice = colon + 1;
+		int			slice_len = len - name_len - 1;
+
+		for (int i = 0; i < element->slice_count; i++)
+		{
+			if (element->slices[i]->slice_len == slice_len && memcmp(element->slices[i]->slice, slice, slice_len) == 0)
+				return element->slices[i];
+		}
+		append_element(&element->slices, &element->slice_count, new_element(step, name_len, slice, slice_len));
+		element = element->slices[element->slice_count - 1];
+	}
+	return element;
+}
+
+/* The element of an id (Patient.identifier:mrn.system); the first step is the root. */
+static ProfileElement *
+reach_id(ProfileElement *root, const JsonNode *id)
+{
+	const char *text = id->u.text;
+	const char *end = text + id->len;
+	ProfileElement *at = root;
+	bool		first = true;
+
+	while (text < end)
+	{
+		const char *dot = memchr(text, '.', end - text);
+		int			len = dot == NULL ? (int) (end - text) : (int) (dot - text);
+
+		if (!first)
+			at = reach(at, text, len);
+		first = false;
+		text += len + 1;
+	}
+	return at;
+}
+
+/* An element's id; where it has none, made of path and slice name: enough for slices without children. */
+static const JsonNode *
+element_id(const JsonNode *definition)
+{
+	const JsonNode *id = child_of(definition, "id");
+	const JsonNode *path = child_of(definition, "path");
+	const JsonNode *slice = child_of(definition, "sliceName");
+	JsonNode   *made;
+
+	if (id != NULL && id->kind == NODE_STRING)
+		return id;
+	if (path == NULL || path->kind != NODE_STRING)
+		return NULL;
+	if (slice == NULL || slice->kind != NODE_STRING)
+		return path;
+	made = palloc0(sizeof(JsonNode));
+	made->kind = NODE_STRING;
+	made->u.text = psprintf("%.*s:%.*s", (int) path->len, path->u.text, (int) slice->len, slice->u.text);
+	made->len = path->len + slice->len + 1;
+	return made;
+}
+
+static void
+overlay(ProfileElement *root, const JsonNode *elements)
+{
+	if (elements == NULL || elements->kind != NODE_ARRAY)
+		return;
+	for (uint32 i = 0; i < elements->len; i++)
+	{
+		const JsonNode *id = element_id(&elements->u.children[i]);
+		ProfileElement *element;
+
+		CHECK_FOR_INTERRUPTS();
+		if (id == NULL || elements->u.children[i].kind != NODE_OBJECT)
+			continue;
+		element = reach_id(root, id);
+		if (element->definition_count == 0)
+			element->definitions = palloc(sizeof(JsonNode *) * (PROFILE_CHAIN_MAX + 1));
+		if (element->definition_count <= PROFILE_CHAIN_MAX)
+			element->definitions[element->definition_count++] = &elements->u.children[i];
+	}
+}
+
+/* -- profiles ------------------------------------------------------------- */
+
+/*
+ * Lays a profile's chain on `root`, base first.  A profile that brings a
+ * snapshot and no differential stands for itself.
+ */
+static bool
+overlay_chain(ProfileElement *root, const JsonNode *document, int depth)
+{
+	const JsonNode *base = child_of(document, "baseDefinition");
+	const JsonNode *differential = child_of(child_of(document, "differential"), "element");
+	const JsonNode *snapshot = child_of(child_of(document, "snapshot"), "element");
+	const JsonNode *base_document = NULL;
+	size_t		core = strlen(CORE_DEFINITION);
+
+	if (depth > PROFILE_CHAIN_MAX)
+		return false;
+	if (base != NULL && base->kind == NODE_STRING)
+	{
+		base_document = read_definition("StructureDefinition", base->u.text, base->len, kept.memory);
+		if (base_document == NULL && snapshot == NULL &&
+			(base->len <= core || memcmp(base->u.text, CORE_DEFINITION, core) != 0 ||
+			 fhir_type_find(base->u.text + core, base->len - core) == 0))
+			return false;
+	}
+	if (base_document != NULL && differential != NULL)
+	{
+		if (!overlay_chain(root, base_document, depth + 1))
+			return false;
+		overlay(root, differential);
+	}
+	else
+		overlay(root, snapshot != NULL ? snapshot : differential);
+	return true;
+}
+
+Profile *
+find_profile(const char *url, int len)
+{
+	char		key[sizeof(((Profile *) NULL)->url)];
+	Profile    *profile;
+	bool		found;
+
+	len = Min(len, (int) sizeof(key) - 1);
+	memset(key, 0, sizeof(key));
+	memcpy(key, url, len);
+	profile = hash_search(kept.profiles, key, HASH_ENTER, &found);
+	if (!found)
+		profile->ready = false;
+	if (!profile->ready)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(kept.memory);
+		const JsonNode *type;
+
+		check_stack_depth();
+		profile->broken = false;
+		profile->root = NULL;
+		profile->type = 0;
+		profile->document = read_definition("StructureDefinition", key, len, kept.memory);
+		type = child_of(profile->document, "type");
+		if (type != NULL && type->kind == NODE_STRING)
+		{
+			profile->type = fhir_type_find(type->u.text, type->len);
+			profile->root = new_element(type->u.text, type->len, NULL, 0);
+			profile->broken = !overlay_chain(profile->root, profile->document, 0);
+		}
+		profile->ready = true;
+		MemoryContextSwitchTo(caller);
+	}
+	return profile;
+}

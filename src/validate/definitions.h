@@ -1,0 +1,64 @@
+/*
+ * definitions.h
+ *		Loaded definitions, as this backend keeps them: profiles made ready to check with.
+ *
+ * Kept until ehr.definition or ehr.canonical_alias change (relation cache
+ * invalidation, which statement triggers of these tables send).
+ */
+#ifndef EHR_VALIDATE_DEFINITIONS_H
+#define EHR_VALIDATE_DEFINITIONS_H
+
+#include "validate/validate.h"
+
+/* Longest chain of profiles that derive from each other */
+#define PROFILE_CHAIN_MAX 32
+
+/* An element that profiles constrain, or one of its slices */
+typedef struct ProfileElement
+{
+	const char *name;			/* without [x] */
+	int			name_len;
+	const char *slice;			/* NULL: the element itself */
+	int			slice_len;
+	bool		choice;			/* was written with [x] */
+	const JsonNode **definitions;	/* ElementDefinitions, base first */
+	int			definition_count;
+	struct ProfileElement **children;
+	int			child_count;
+	struct ProfileElement **slices;
+	int			slice_count;
+	FhirExpr  **constraints;	/* parsed at first use, in the order of the definitions */
+	bool		constraints_ready;
+} ProfileElement;
+
+typedef struct Profile
+{
+	char		url[1024];		/* hash key, cut off */
+	bool		ready;
+	bool		broken;			/* its base is missing or it derives from itself */
+	const JsonNode *document;	/* NULL: there is none of this URL */
+	int			type;			/* type index that it constrains */
+	ProfileElement *root;
+} Profile;
+
+/* At the beginning of a validation: drops what is stale. Nothing is dropped while one runs. */
+extern void definitions_refresh(void);
+
+/* The profile of a canonical URL (with or without |version; aliases are followed); document NULL: not loaded. */
+extern Profile *find_profile(const char *url, int len);
+
+/* Whether any Extension is loaded, so that extensions need looking up */
+extern bool any_extension_loaded(void);
+
+/* Memory that the loaded definitions live in */
+extern MemoryContext definitions_memory(void);
+
+/* A property of an element: of the most derived definition that has it, or NULL */
+extern const JsonNode *element_property(const ProfileElement *element, const char *key);
+
+/* The same by the beginning of its key (fixed, pattern) */
+extern const JsonNode *element_property_like(const ProfileElement *element, const char *prefix);
+
+extern ProfileElement *element_child(const ProfileElement *element, const char *name, int len);
+
+#endif							/* EHR_VALIDATE_DEFINITIONS_H */

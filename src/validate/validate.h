@@ -1,0 +1,119 @@
+/*
+ * validate.h
+ *		What the files of room validate share: one validation and its list of issues.
+ *
+ * Everything of a validation lives in the memory context of the call.  No
+ * issue holds a value of the document.
+ */
+#ifndef EHR_VALIDATE_H
+#define EHR_VALIDATE_H
+
+#include "core/fhir_check.h"
+#include "core/fhir_expr.h"
+#include "core/fhir_invariants.h"
+#include "core/fhir_model.h"
+#include "core/json_tree.h"
+
+/* A document with more issues than this is not worth a longer list. */
+#define ISSUES_MAX 1000
+
+typedef enum Severity
+{
+	SEVERITY_FATAL,
+	SEVERITY_ERROR,
+	SEVERITY_WARNING,
+	SEVERITY_INFORMATION
+} Severity;
+
+/* Ids of the contained resources of one resource, sorted */
+typedef struct ContainedIds
+{
+	const JsonNode *root;		/* NULL: none looked at yet */
+	JsonNode   *ids;			/* key: the id; len: its place */
+	int			count;
+} ContainedIds;
+
+typedef struct Validation
+{
+	const JsonNode *document;	/* its root */
+	JsonNode   *issues;
+	int			count;
+	int			size;
+	bool		full;
+	const FhirInvariantPlans *plans;
+	ContainedIds contained;
+	bool		extensions;		/* some Extension is loaded */
+} Validation;
+
+/* A text that outlives the call is needed for `path` alone: it is copied; the others are kept as they are. */
+extern void add_issue(Validation *v, Severity severity, const char *code, const char *rule, const char *text,
+					  const char *hint, const char *path);
+
+/* The invariants of the objects of a type, and the bindings that are not required: a visitor's work. */
+extern void check_invariants(Validation *v, const FhirVisit *visit);
+extern void check_bindings(Validation *v, const FhirVisit *visit);
+
+/* ref-1, dom-3 */
+extern void check_contained_reference(Validation *v, const FhirVisit *visit);
+extern void check_contained_used(Validation *v, const FhirVisit *visit);
+
+/* fullUrls and references of a Bundle; called at the Bundle's visit. */
+extern void check_bundle(Validation *v, const FhirVisit *visit);
+
+/* Extensions that R4 defines: the type of their value. */
+extern void check_known_extension(Validation *v, const FhirVisit *visit);
+
+/* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
+extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
+
+/* Answers against their Questionnaire, contained or loaded. */
+extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
+
+/* The profile that validate() was asked for, of the whole document. */
+extern void check_asked_profile(Validation *v, const char *profile);
+
+/* Profiles that a resource declares (meta.profile) and, of an extension, its definition; a visitor's work. */
+extern void check_declared_profiles(Validation *v, const FhirVisit *visit);
+extern void check_loaded_extension(Validation *v, const FhirVisit *visit);
+
+/* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
+extern int	value_set_has(Validation *v, const char *url, const char *system, int system_len, const char *code, int code_len);
+
+/* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
+extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);
+
+/* -- trees ---------------------------------------------------------------- */
+
+static inline const JsonNode *
+child_of(const JsonNode *object, const char *key)
+{
+	return object == NULL ? NULL : json_child(object, key, strlen(key));
+}
+
+static inline bool
+text_is(const JsonNode *node, const char *text)
+{
+	return node != NULL && node->kind == NODE_STRING && node->len == strlen(text) && memcmp(node->u.text, text, node->len) == 0;
+}
+
+static inline bool
+same_string(const JsonNode *a, const JsonNode *b)
+{
+	return a != NULL && b != NULL && a->kind == NODE_STRING && b->kind == NODE_STRING && a->len == b->len &&
+		memcmp(a->u.text, b->u.text, a->len) == 0;
+}
+
+/* Child i of an array, or the node itself where it is none (i 0) */
+static inline int
+items_of(const JsonNode *node)
+{
+	return node == NULL ? 0 : node->kind == NODE_ARRAY ? (int) node->len : 1;
+}
+
+static inline const JsonNode *
+item_of(const JsonNode *node, int i)
+{
+	return node->kind == NODE_ARRAY ? &node->u.children[i] : node;
+}
+
+#endif							/* EHR_VALIDATE_H */
