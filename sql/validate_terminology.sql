@@ -438,7 +438,7 @@ BEGIN
 	RETURN jsonb_strip_nulls(jsonb_build_object('name', s.definition ->> 'name', 'version', nullif(s.version, ''), 'code', c.code, 'display', c.display,
 		'abstract', c.abstract, 'inactive', c.inactive OR NOT (c.valid_from <= $3 AND $3 < c.valid_to),
 		'designation', nullif(c.designation, '[]'),
-		'property', nullif((SELECT coalesce(jsonb_agg(p ORDER BY n), '[]') FROM (
+		'property', nullif((SELECT coalesce(jsonb_agg(p ORDER BY n, p ->> 'valueCode' COLLATE "C"), '[]') FROM (
 			SELECT jsonb_build_object('code', 'parent', 'valueCode', k.code), -2 AS n
 			FROM ehr.concept_ancestor a JOIN ehr.concept k ON k.system = a.system AND k.key = a.ancestor WHERE a.system = s.id AND a.key = c.key AND a.direct
 			UNION ALL
