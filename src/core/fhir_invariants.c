@@ -31,8 +31,6 @@ fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans)
 {
 	size_t		types = (size_t) fhir_type_count + 1;
 	uint16_t   *type_of = cx->alloc(cx->arg, (fhir_invariant_count + fhir_binding_count) * sizeof(uint16_t));
-	int			next = 0;
-	int			next_binding = 0;
 
 	memset(plans, 0, sizeof(*plans));
 	plans->plans = cx->alloc(cx->arg, fhir_invariant_count * sizeof(FhirInvariantPlan));
@@ -46,34 +44,43 @@ fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans)
 		type_of[i] = (uint16_t) fhir_type_find_path(fhir_invariants[i].type);
 	for (int i = 0; i < fhir_binding_count; i++)
 		type_of[fhir_invariant_count + i] = (uint16_t) fhir_type_find_path(fhir_bindings[i].type);
-	for (size_t type = 0; type < types; type++)
+	memset(plans->first, 0, types * sizeof(uint16_t));
+	memset(plans->first_binding, 0, types * sizeof(uint16_t));
+	/* sorted by counting: first how many of each type there are, one place further on; then where each begins */
+	for (int i = 0; i < fhir_invariant_count; i++)
+		plans->first[type_of[i] + 1]++;
+	for (int i = 0; i < fhir_binding_count; i++)
+		plans->first_binding[type_of[fhir_invariant_count + i] + 1]++;
+	for (size_t type = 1; type < types; type++)
 	{
-		plans->first[type] = (uint16_t) next;
-		plans->first_binding[type] = (uint16_t) next_binding;
-		if (type == 0)
-			continue;
-		for (int i = 0; i < fhir_invariant_count; i++)
-		{
-			FhirInvariantPlan *plan = &plans->plans[next];
-			const char *text = fhir_invariants[i].expression;
-			size_t		at;
-
-			if (type_of[i] != type)
-				continue;
-			plan->invariant = &fhir_invariants[i];
-			if (fhir_expr_parse(cx, text, strlen(text), &plan->expr, &at) == CORE_NO_MEMORY)
-				return CORE_NO_MEMORY;
-			plans->unknown += plan->expr == NULL;
-			next++;
-		}
-		for (int i = 0; i < fhir_binding_count; i++)
-		{
-			if (type_of[fhir_invariant_count + i] == type)
-				plans->bindings[next_binding++] = &fhir_bindings[i];
-		}
+		plans->first[type] += plans->first[type - 1];
+		plans->first_binding[type] += plans->first_binding[type - 1];
 	}
+	/* filling moves each type's beginning to its end, which is the next one's beginning: moved back afterwards */
+	for (int i = 0; i < fhir_invariant_count; i++)
+		plans->plans[plans->first[type_of[i]]++] = (FhirInvariantPlan) {&fhir_invariants[i], NULL, false};
+	for (int i = 0; i < fhir_binding_count; i++)
+		plans->bindings[plans->first_binding[type_of[fhir_invariant_count + i]]++] = &fhir_bindings[i];
+	memmove(plans->first + 1, plans->first, (types - 1) * sizeof(uint16_t));
+	memmove(plans->first_binding + 1, plans->first_binding, (types - 1) * sizeof(uint16_t));
+	plans->first[0] = plans->first_binding[0] = 0;
 	cx->free(cx->arg, type_of);
 	return CORE_OK;
+}
+
+CoreStatus
+fhir_invariant_parse(const CoreContext *cx, FhirInvariantPlan *plan)
+{
+	const char *text = plan->invariant->expression;
+	size_t		at;
+	CoreStatus	status = CORE_OK;
+
+	if (!plan->parsed)
+	{
+		status = fhir_expr_parse(cx, text, strlen(text), &plan->expr, &at);
+		plan->parsed = status != CORE_NO_MEMORY;
+	}
+	return status == CORE_NO_MEMORY ? status : CORE_OK;
 }
 
 const FhirKnown *

@@ -54,6 +54,7 @@ typedef struct FhirInvariantPlan
 {
 	const FhirInvariant *invariant;
 	FhirExpr   *expr;
+	bool		parsed;			/* at first use: fhir_invariant_parse */
 } FhirInvariantPlan;
 
 /* Ranges in the tables by type index; positions first[t] .. first[t + 1] - 1 */
@@ -63,11 +64,13 @@ typedef struct FhirInvariantPlans
 	uint16_t   *first;
 	const FhirBinding **bindings;
 	uint16_t   *first_binding;
-	int			unknown;		/* invariants without expression */
 } FhirInvariantPlans;
 
-/* Parses all invariants; the result lives as long as the context's memory. CORE_NO_MEMORY. */
+/* Places all invariants by type; the result lives as long as the context's memory. CORE_NO_MEMORY. */
 extern CoreStatus fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans);
+
+/* Parses an invariant's expression if that was not done yet, in memory that lives as long as the plans. CORE_NO_MEMORY. */
+extern CoreStatus fhir_invariant_parse(const CoreContext *cx, FhirInvariantPlan *plan);
 
 /* Type index of a type as the tables write it ("Patient.contact"), 0 if there is none. */
 extern int	fhir_type_find_path(const char *path);

@@ -56,6 +56,13 @@ check_invariants(Validation *v, const FhirVisit *visit)
 			FhirFocus	focus = {visit->node, NULL, visit->type};
 			const char *child = a.plan->invariant->child;
 
+			if (!a.plan->parsed)
+			{
+				MemoryContext caller = MemoryContextSwitchTo(v->plans_memory);
+
+				fhir_raise_core(fhir_invariant_parse(fhir_core_context(), &plans->plans[i]));
+				MemoryContextSwitchTo(caller);
+			}
 			if (a.plan->expr == NULL || v->full)
 				continue;
 			if (child[0] == '\0')

@@ -161,22 +161,26 @@ finish(Validation *v)
 	return fhir_tree_to_jsonb(&root);
 }
 
-/* The parsed invariants: made at a backend's first validation, kept for its life */
+/* The invariants by type: made at a backend's first validation, kept for its life */
 static const FhirInvariantPlans *
-invariant_plans(void)
+invariant_plans(MemoryContext *plans_memory)
 {
 	static FhirInvariantPlans plans;
+	static MemoryContext memory = NULL;
 	static bool ready = false;
 
 	if (!ready)
 	{
-		MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "ehr invariants", ALLOCSET_DEFAULT_SIZES);
-		MemoryContext caller = MemoryContextSwitchTo(memory);
+		MemoryContext caller = CurrentMemoryContext;
 
+		if (memory == NULL)
+			memory = AllocSetContextCreate(TopMemoryContext, "ehr invariants", ALLOCSET_DEFAULT_SIZES);
+		MemoryContextSwitchTo(memory);
 		fhir_raise_core(fhir_invariants_prepare(fhir_core_context(), &plans));
 		MemoryContextSwitchTo(caller);
 		ready = true;
 	}
+	*plans_memory = memory;
 	return &plans;
 }
 
@@ -191,7 +195,7 @@ validate_tree(const JsonTree *tree, const char *profile)
 	{
 		memset(&v, 0, sizeof(v));
 		v.document = tree->root;
-		v.plans = invariant_plans();
+		v.plans = invariant_plans(&v.plans_memory);
 		v.extensions = any_extension_loaded();
 		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, &v);
 		fhir_raise_core(status);
@@ -240,7 +244,8 @@ fhir_validate_text(PG_FUNCTION_ARGS)
 Datum
 fhir_invariants_list(PG_FUNCTION_ARGS)
 {
-	const FhirInvariantPlans *plans = invariant_plans();
+	MemoryContext memory;
+	const FhirInvariantPlans *plans = invariant_plans(&memory);
 	ReturnSetInfo *result;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -248,8 +253,12 @@ fhir_invariants_list(PG_FUNCTION_ARGS)
 	for (int i = 0; i < plans->first[fhir_type_count]; i++)
 	{
 		const FhirInvariant *invariant = plans->plans[i].invariant;
+		MemoryContext caller = MemoryContextSwitchTo(memory);
 		bool		nulls[6] = {false};
 		Datum		row[6];
+
+		fhir_raise_core(fhir_invariant_parse(fhir_core_context(), &plans->plans[i]));
+		MemoryContextSwitchTo(caller);
 
 		row[0] = CStringGetTextDatum(invariant->child[0] == '\0' ? invariant->type :
 									 psprintf("%s.%s", invariant->type, invariant->child));

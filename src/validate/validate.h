@@ -41,6 +41,7 @@ typedef struct Validation
 	int			size;
 	bool		full;
 	const FhirInvariantPlans *plans;
+	MemoryContext plans_memory;	/* expressions are parsed at their first use */
 	ContainedIds contained;
 	bool		extensions;		/* some Extension is loaded */
 } Validation;
