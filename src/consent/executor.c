@@ -148,7 +148,7 @@ typedef struct PlanReads
 	bool		reads;			/* rows of one are looked at */
 	bool		bypassed;		/* by a role that row security does not bind */
 	bool		writes_elsewhere;	/* and a table outside of the store is written */
-	StringInfoData names;
+	List	   *names;			/* of these relations */
 } PlanReads;
 
 static void
@@ -165,11 +165,7 @@ inspect_plan(const PlannedStmt *plan, PlanReads *out)
 		if (rte->rtekind != RTE_RELATION || !ehr_rte_selects(plan, rte, &checked_as) ||
 			!is_protected(rte->relid))
 			continue;
-		if (!out->reads)
-			initStringInfo(&out->names);
-		else
-			appendStringInfoString(&out->names, ", ");
-		appendStringInfoString(&out->names, get_rel_name(rte->relid));
+		out->names = lappend(out->names, get_rel_name(rte->relid));
 		out->reads = true;
 		if (has_bypassrls_privilege(OidIsValid(checked_as) ? checked_as : GetUserId()))
 			out->bypassed = true;
@@ -181,6 +177,32 @@ inspect_plan(const PlannedStmt *plan, PlanReads *out)
 		if (!is_protected(rte->relid))
 			out->writes_elsewhere = plan->commandType != CMD_DELETE;
 	}
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* Each once and in order: what the log says must not hang on the planner's order. */
+static const char *
+names_in_order(List *names)
+{
+	StringInfoData out;
+	const char *last = NULL;
+	ListCell   *lc;
+
+	initStringInfo(&out);
+	list_sort(names, compare_names);
+	foreach(lc, names)
+	{
+		if (last != NULL && strcmp(last, lfirst(lc)) == 0)
+			continue;
+		appendStringInfo(&out, "%s%s", last != NULL ? ", " : "", (char *) lfirst(lc));
+		last = lfirst(lc);
+	}
+	return out.data;
 }
 
 /* ---- guards ---- */
@@ -298,7 +320,7 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 		return false;
 	if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
 	{
-		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, plan->names.data);
+		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(plan->names));
 		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
 	}
 	return true;

@@ -55,7 +55,8 @@ CREATE FUNCTION pg_temp.drugs(ma_lk text, VARIADIC names text[]) RETURNS text LA
 CREATE FUNCTION pg_temp.quarantine() RETURNS TABLE (dossier int, kind text, record int, line int, element text, rule text,
 	value_class text, elements int, state text, attempts int) LANGUAGE sql AS $$
 	SELECT q.dossier, q.kind, q.record, q.line, q.element, q.rule, q.value_class, q.elements, q.state, q.attempts
-	FROM ehr_store.quarantine q JOIN ehr_store.payload p USING (payload) WHERE p.source = 'regress' ORDER BY quarantine $$;
+	FROM ehr_store.quarantine q JOIN ehr_store.payload p USING (payload) WHERE p.source = 'regress'
+	ORDER BY q.payload, q.dossier, q.file, q.record, q.line, q.element, q.quarantine $$;
 CREATE FUNCTION pg_temp.resources() RETURNS TABLE (type text, versions bigint, current_version int, deleted bool) LANGUAGE sql AS $$
 	SELECT ehr_internal.type_name(r.type), count(h.*) + 1, r.version, r.deleted
 	FROM ehr_store.resource r LEFT JOIN ehr_store.resource_history h USING (key)
