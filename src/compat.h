@@ -30,6 +30,11 @@
 #define ehr_error_is_soft(context) ((void) (context), false)
 #endif
 
+/* a function that does not return: before the whole declaration, as 18 has it */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* ANALYZE's pause, to be included after commands/vacuum.h */
 #if PG_VERSION_NUM >= 180000
 #define ehr_vacuum_delay_point() vacuum_delay_point(true)

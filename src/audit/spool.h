@@ -116,7 +116,7 @@ extern AuditFailure audit_append(AuditSlot *slot, uint8 *frame, uint32 length, u
 extern AuditFailure audit_sync(AuditSlot *slot, uint64 total);
 
 /* raises a cannot-record error for a failure */
-extern void audit_fail(const AuditFailure *failure) pg_attribute_noreturn();
+pg_noreturn extern void audit_fail(const AuditFailure *failure);
 
 /* asks for the worker of this spool */
 extern void audit_wake(AuditSlot *slot);

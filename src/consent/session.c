@@ -336,7 +336,7 @@ session_principal(void)
 
 /* ---- tokens ---- */
 
-static void refuse_token(void) pg_attribute_noreturn();
+pg_noreturn static void refuse_token(void);
 
 /* One answer to every fault of a token, and nothing of it in the log. */
 static void
