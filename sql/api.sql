@@ -7,28 +7,6 @@ CREATE FUNCTION ehr_internal.rename_references(resource jsonb, names jsonb) RETU
 	AS 'MODULE_PATHNAME', 'ehr_rename_references';
 COMMENT ON FUNCTION ehr_internal.rename_references(jsonb, jsonb) IS 'a resource in which every string that is a key of names is replaced by its value';
 
--- Who calls, or 42501. kinds: who may, null for anybody with a session.
-CREATE FUNCTION ehr_internal.require_session(kinds text[] DEFAULT NULL) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	principal jsonb := ehr.session();
-BEGIN
-	IF principal IS NULL THEN
-		RAISE insufficient_privilege USING MESSAGE = 'no session',
-			DETAIL = 'This function acts for somebody who has logged in.',
-			HINT = 'Call ehr.login(token), or ehr.attach(handle) in this transaction.';
-	END IF;
-	IF NOT principal ->> 'kind' = ANY (kinds) THEN
-		RAISE insufficient_privilege USING MESSAGE = 'not allowed for this kind of session',
-			DETAIL = format('The function is for sessions of kind %s.', array_to_string(kinds, ', '));
-	END IF;
-	RETURN principal;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.require_session(text[]) IS 'the session, or error 42501 when there is none or it is of another kind';
-
 CREATE FUNCTION ehr_internal.require_may_write(resource jsonb, principal jsonb) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp

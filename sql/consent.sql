@@ -657,3 +657,25 @@ COMMENT ON FUNCTION ehr_internal.create_consent() IS 'tables, policies and trigg
 REVOKE EXECUTE ON FUNCTION ehr.grant_consent(uuid, text, text, text, timestamptz, jsonb),
 	ehr.deny_consent(uuid, text, text, text, timestamptz, jsonb), ehr.withdraw_consent(uuid), ehr.consents(uuid),
 	ehr.explain_access(text, text), ehr.may_write(bigint, int2, text) FROM PUBLIC;
+
+-- Who calls, or 42501. kinds: who may, null for anybody with a session.
+CREATE FUNCTION ehr_internal.require_session(kinds text[] DEFAULT NULL) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+BEGIN
+	IF principal IS NULL THEN
+		RAISE insufficient_privilege USING MESSAGE = 'no session',
+			DETAIL = 'This function acts for somebody who has logged in.',
+			HINT = 'Call ehr.login(token), or ehr.attach(handle) in this transaction.';
+	END IF;
+	IF NOT principal ->> 'kind' = ANY (kinds) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'not allowed for this kind of session',
+			DETAIL = format('The function is for sessions of kind %s.', array_to_string(kinds, ', '));
+	END IF;
+	RETURN principal;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.require_session(text[]) IS 'the session, or error 42501 when there is none or it is of another kind';
