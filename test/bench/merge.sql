@@ -1,11 +1,10 @@
 -- merge(fhir) against the same survivorship in PL/pgSQL: 100,000 Patients of 10,000 persons.
---   psql -X -f test/bench/merge.sql      in an empty database where the extension can be created
+-- Run by test/bench/parts/merge: lines of what, figure and requirement.
 -- The PL/pgSQL side is the least that does the job: recency, rank, source; union of identifier, telecom, address and
 -- name by key. It has neither alternatives, nor safety classes, nor extensions, nor marks that a next merge could read.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on
-CREATE EXTENSION IF NOT EXISTS ehr;
 CREATE SCHEMA bench_merge;
 SET search_path = bench_merge, ehr, public;
 CREATE TABLE doc AS SELECT i / 10 AS person, jsonb_build_object('resourceType', 'Patient', 'id', 'p' || i,
@@ -63,18 +62,16 @@ BEGIN
 END $$;
 CREATE AGGREGATE plain_merge(jsonb) (SFUNC = plain_step, STYPE = jsonb, FINALFUNC = plain_final, INITCOND = '{}');
 
--- CPU time of this backend in ms (Linux), so that other load does not count
-CREATE FUNCTION cpu() RETURNS numeric LANGUAGE sql VOLATILE AS $$
-	SELECT 10 * (f[12]::numeric + f[13]::numeric) FROM string_to_array(split_part(pg_read_file('/proc/self/stat'), ') ', 2), ' ') AS f $$;
+-- Best of three, CPU time in ms
 CREATE FUNCTION ms(query text) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE
 	best numeric;
 	started numeric;
 BEGIN
 	FOR i IN 1..3 LOOP
-		started := cpu();
+		started := public.cpu() / 1e6;
 		EXECUTE query;
-		best := least(best, cpu() - started);
+		best := least(best, public.cpu() / 1e6 - started);
 	END LOOP;
 	RETURN best;
 END $$;
@@ -82,8 +79,9 @@ CREATE TEMP TABLE result AS SELECT
 	ms('SELECT sum(pg_column_size(m)) FROM (SELECT ehr.merge(d) AS m FROM doc GROUP BY person) AS s') AS ours,
 	ms('SELECT sum(pg_column_size(m)) FROM (SELECT plain_merge(d) AS m FROM doc GROUP BY person) AS s') AS plain,
 	ms('SELECT sum(pg_column_size(m)) FROM (SELECT jsonb_agg(d::jsonb) AS m FROM doc GROUP BY person) AS s') AS floor;
-SELECT format('100,000 documents of 10,000 persons (CPU, best of 3): merge(fhir) %s ms, PL/pgSQL %s ms, ratio %s; jsonb_agg alone %s ms', ours, plain, round(plain / ours, 1), floor) FROM result;
-SELECT format('one group of 3,000 documents (CPU): merge(fhir) %s ms', ms('SELECT pg_column_size(ehr.merge(d)) FROM doc WHERE person < 300'));
-\set VERBOSITY terse
-SET client_min_messages = warning;
-DROP SCHEMA bench_merge CASCADE;
+SELECT concat_ws(E'\t', what, figure, required) FROM result,
+	LATERAL (VALUES ('100,000 documents of 10,000 persons: merge(fhir), ms of CPU', round(ours), NULL),
+		('  the same in PL/pgSQL, ms', round(plain), NULL),
+		('  jsonb_agg alone, ms', round(floor), NULL),
+		('documents per second: merge(fhir) / PL/pgSQL', round(plain / ours, 1), 5),
+		('one group of 3,000 documents: merge(fhir), ms', round(ms('SELECT pg_column_size(ehr.merge(d)) FROM doc WHERE person < 300')), NULL)) AS line (what, figure, required);
