@@ -8,7 +8,7 @@ DATA_built   = $(SCRIPT)
 DATA         = $(wildcard sql/upgrade/*--*--*.sql) $(wildcard sql/data/ehr_*.tsv)
 
 # The rooms, in the order in which they may use each other: doc/architecture.md.
-ROOMS        = types fhir validate merge audit store identity consent api intake share report
+ROOMS        = types fhir fhirpath validate merge vault audit store identity consent api views intake share report
 # A room's parts: its SQL, the tables of data that it ships, further SQL (ROOM_*.sql).
 SQL_FILES    = sql/ehr.sql $(foreach room,$(ROOMS),$(wildcard sql/$(room).sql) $(sort $(wildcard sql/data/$(room).*.tsv)) $(sort $(wildcard sql/$(room)_*.sql)))
 
