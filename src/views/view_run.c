@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "fhir/fhir_tree.h"
 #include "view_run.h"
 

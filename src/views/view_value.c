@@ -14,6 +14,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "fhir/fhir_tree.h"
 #include "view_run.h"
 
