@@ -44,7 +44,7 @@ typedef struct Temporal
 {
 	uint8_t		kind;			/* TemporalKind */
 	uint8_t		precision;		/* TemporalPrecision */
-	uint8_t		has_zone;
+	uint8_t		has_zone;		/* 0 no, else how it is written: TEMPORAL_ZONE_... */
 	uint8_t		fraction_digits;	/* as written, 1 to 9 with MILLISECOND, else 0 */
 	int16_t		zone;			/* minutes east of UTC, 0 without zone */
 	int16_t		year;			/* 1 to 9999; 0 in a Time */
@@ -70,6 +70,9 @@ typedef enum CalendarUnit
 	CALENDAR_SECOND,
 	CALENDAR_MILLISECOND
 } CalendarUnit;
+
+#define TEMPORAL_ZONE_HOURS 1	/* +hh:mm */
+#define TEMPORAL_ZONE_Z		2
 
 #define TEMPORAL_PRINT_SIZE 40
 

@@ -1,14 +1,16 @@
 /*
- * regex.h
+ * regex_utf.h
  *		Regular expressions for FHIRPath's matches, matchesFull, replaceMatches.
  *
  * PCRE2 behind a contract: UTF-8, "." matches line ends (N1 5.6.8: single line
  * mode), no \C, no callouts, no just-in-time code.  Compiling and matching
  * have limits on length, nesting, steps and heap that are constants of this file, so
  * that a hostile pattern ends with a status soon and in the same way everywhere.
+ *
+ * (Not called regex.h: that is a header of the C library, which -Isrc/core would hide.)
  */
-#ifndef EHR_REGEX_H
-#define EHR_REGEX_H
+#ifndef EHR_REGEX_UTF_H
+#define EHR_REGEX_UTF_H
 
 #include "core.h"
 
@@ -49,4 +51,4 @@ extern CoreStatus regex_replace(const Regex *regex, const char *subject, size_t 
 								const char *substitution, size_t substitution_len, size_t max_len,
 								char **out, size_t *out_len);
 
-#endif							/* EHR_REGEX_H */
+#endif							/* EHR_REGEX_UTF_H */
