@@ -408,6 +408,8 @@ fhirpath_begin(FhirPathEval *ev, const FhirPathInput *input)
 	if (ev->chunks != NULL)
 		drop_chunks(ev, false);
 	ev->input = input;
+	memset(&ev->document, 0, sizeof(ev->document));
+	ev->document.json = JB_T_NULL;
 	if (input->doc != NULL)
 		ev->document = fp_document_item(input->doc, input->size, input->no_model);
 }
@@ -416,6 +418,13 @@ FpItem
 fhirpath_document(FhirPathEval *ev)
 {
 	return ev->document;
+}
+
+/* JSON's null is no document. */
+bool
+fp_has_document(const FhirPathEval *ev)
+{
+	return ev->document.json != JB_T_NULL;
 }
 
 /* Sets the stage for a plan. */
@@ -430,7 +439,10 @@ prepare(FhirPathEval *ev, const FhirPathPlan *plan, const FpItem *focus)
 	ev->focus.total = NULL;
 	ev->focus.index = 0;
 	ev->focus.item = NULL;
-	if (focus != NULL || ev->input->doc != NULL)
+	ev->context.kind = FP_NODE;
+	ev->context.json = JB_T_NULL;
+	ev->context.twin = NULL;
+	if (focus != NULL || fp_has_document(ev))
 	{
 		ev->context = focus != NULL ? *focus : ev->document;
 		ev->focus.item = &ev->context;

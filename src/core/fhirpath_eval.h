@@ -23,7 +23,7 @@
 #include "decimal.h"
 #include "fhir_model.h"
 #include "fhirpath_program.h"
-#include "regex.h"
+#include "regex_utf.h"
 #include "temporal.h"
 #include "truth.h"
 #include "ucum.h"
@@ -216,6 +216,8 @@ fp_step(FhirPathEval *ev)
 extern bool fp_fail(FhirPathEval *ev, FhirPathFault fault, const char *text);
 extern bool fp_fail_status(FhirPathEval *ev, CoreStatus status);
 
+extern bool fp_has_document(const FhirPathEval *ev);
+
 extern void *fp_alloc(FhirPathEval *ev, size_t size);
 
 static inline bool
@@ -271,6 +273,9 @@ extern bool fp_children(FhirPathEval *ev, const FpItem *item, FpSink *sink);
 /* The item of a document's root */
 extern FpItem fp_document_item(const JbContainer *root, uint32_t size, bool no_model);
 
+/* A place in JSON of which nothing is known but itself */
+extern FpItem fp_value_node(const JbValue *value, bool no_model);
+
 /* A key of an item's object, looked up as JSON; false: no such key or no object */
 extern bool fp_item_get(const FpItem *item, const char *key, JbValue *value);
 
@@ -325,6 +330,9 @@ extern bool fp_value_print(FhirPathEval *ev, const FpValue *value, const char **
 /* "1 'mg'", "4 days", "5": false if it is none */
 extern bool fp_quantity_parse(const char *text, size_t len, FpQuantity *quantity);
 extern bool fp_unit_set(FpQuantity *quantity, const char *unit, size_t len);
+
+/* UCUM's unit of a calendar word, NULL for years and months, which are only alike (N1 2.1.6.1) */
+extern const char *fp_calendar_ucum(CalendarUnit unit, bool loose);
 
 /* a in the unit of b; false: they do not compare.  loose: calendar years and months are a and mo. */
 extern bool fp_quantity_convert(const FpQuantity *a, const FpQuantity *b, bool loose, Decimal *a_value, Decimal *b_value);

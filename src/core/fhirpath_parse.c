@@ -377,7 +377,7 @@ parse_call(Parser *p, uint32_t input, const char *name, size_t len, size_t at)
 					 function->max_args, count);
 		return fail(p, FHIRPATH_ARGUMENTS, at, text);
 	}
-	if ((function->flags & FP_F_TYPE) != 0 && !is_type_name(p, arguments[0]))
+	if ((function->flags & FP_F_TYPE) != 0 && count > 0 && !is_type_name(p, arguments[0]))
 		return fail(p, FHIRPATH_ARGUMENTS, at, "expected the name of a type as argument");
 	p->needs |= function->needs;
 	node = add_node(p, FP_OP_CALL, input != 0, name, len);

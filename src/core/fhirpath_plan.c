@@ -435,7 +435,7 @@ plan_call(Planner *p, const FpNode *node, const Scope *scope, const Scope **afte
 	x->args = plan_alloc(p, (x->count + 1) * sizeof(FpExec *));
 	if (x->args == NULL)
 		return NULL;
-	if ((x->function->flags & FP_F_TYPE) != 0)
+	if ((x->function->flags & FP_F_TYPE) != 0 && x->count > 0)
 	{
 		size_t		len;
 		const char *name = type_argument(p, operand, &len);

@@ -80,6 +80,16 @@ fp_document_item(const JbContainer *root, uint32_t size, bool no_model)
 	return item;
 }
 
+FpItem
+fp_value_node(const JbValue *value, bool no_model)
+{
+	FpItem		item;
+
+	set_node(&item, value, NULL, 0);
+	set_resource_type(&item, no_model);
+	return item;
+}
+
 bool
 fp_item_get(const FpItem *item, const char *key, JbValue *value)
 {
