@@ -213,6 +213,18 @@ to_proper(const Decimal *value, const UcumUnit *unit, Decimal *v, UcumFactor *f,
 	return status;
 }
 
+/* Without the zeros that an offset (273.15) has put to the end of a fraction */
+static Decimal
+strip_offset(const Decimal *result, const Decimal *value)
+{
+	Decimal		r = decimal_strip(result);
+	Decimal		zero = {0, 0, value->scale, 0};
+
+	if (r.scale < value->scale && value->scale <= result->scale)
+		(void) decimal_add(&r, &zero, &r);
+	return r;
+}
+
 CoreStatus
 ucum_convert(const Decimal *value, const UcumUnit *from, const UcumUnit *to, Decimal *result, bool *exact)
 {
@@ -245,6 +257,8 @@ ucum_convert(const Decimal *value, const UcumUnit *from, const UcumUnit *to, Dec
 		}
 		if (status != CORE_OK)
 			return status;
+		if (from->special != 0 || special)
+			v = strip_offset(&v, value);
 	}
 	*result = v;
 	if (exact != NULL)
