@@ -6,9 +6,11 @@
  *	- UCUM units: when they are commensurable;
  *	- calendar units: among each other (12 months a year, else 365 days a year, 30
  *	  days a month);
- *	- a calendar unit of weeks or less and UCUM's wk, d, h, min, s, ms: they are the same;
+ *	- a calendar unit of weeks or less and UCUM's units of time not longer than wk: week is
+ *	  wk, day is d, hour h, minute min, second s, millisecond ms;
  *	- year and month with UCUM: never, except ~, for which year is a and month is mo;
- *	- a text that is no term of UCUM: with the same text only, and no arithmetic.
+ *	- a text that is no term of UCUM: with the same text only, and no arithmetic;
+ *	- special units (Cel, [pH], B) are compared and converted, but not summed or multiplied.
  * A number without unit is a quantity in 1.
  *
  * Pure: no allocation.  A Quantity points to its unit's text, which the caller keeps;
@@ -66,7 +68,7 @@ extern CoreStatus quantity_convert(const Quantity *q, const char *unit, size_t u
 /*
  * Sums and differences are in the more granular unit of both (its text is not copied).
  * Products and quotients have a unit of their own, written into unit; a calendar unit
- * multiplies and divides with the unit 1 only.  CORE_INVALID is FHIRPath's empty.
+ * multiplies and is divided by numbers only (units without dimension).  CORE_INVALID is FHIRPath's empty.
  */
 extern CoreStatus quantity_add(const Quantity *a, const Quantity *b, Quantity *result);
 extern CoreStatus quantity_sub(const Quantity *a, const Quantity *b, Quantity *result);

@@ -22,6 +22,7 @@
 #include "decimal.h"
 
 #define UCUM_TERM_MAX		200 /* bytes of a term */
+#define UCUM_NAME_MAX		80
 #define UCUM_DIMENSIONS		7
 #define UCUM_ARBITRARY_MAX	3	/* different arbitrary units in one term */
 #define UCUM_EXPONENT_MAX	30	/* of a component, and of a dimension */
@@ -83,6 +84,13 @@ extern CoreStatus ucum_convert(const Decimal *value, const UcumUnit *from, const
 							   Decimal *result, bool *exact);
 
 /*
+ * Compares two quantities of commensurable units: -1, 0, 1.  Not rounded but where the
+ * units have logarithms or pi.  CORE_INVALID as above.
+ */
+extern CoreStatus ucum_compare(const Decimal *a, const UcumUnit *a_unit, const Decimal *b, const UcumUnit *b_unit,
+							   int *result);
+
+/*
  * Products and quotients as terms: texts are written out with like components
  * put together: g/m * m -> g; m / s -> m/s; g / g -> 1.  Both must be valid terms;
  * CORE_INVALID for special units, CORE_TOO_LARGE where out does not suffice.
@@ -94,16 +102,16 @@ extern CoreStatus ucum_divide(const char *a, size_t alen, const char *b, size_t 
 							  char out[UCUM_TERM_MAX + 1], size_t *len);
 
 /*
- * The canonical unit: the base units with their powers, g.m2/s2; arbitrary units stay.
- * Value * factor of the parsed unit is the value in it.  The length; a NUL is
+ * The canonical unit: the base units with their powers, m2.g.s-2; arbitrary units stay. The
+ * value in it is what ucum_convert to that text gives.  The length; a NUL is
  * written.  CORE_TOO_LARGE as above.
  */
 extern CoreStatus ucum_print_canonical(const UcumUnit *u, char out[UCUM_TERM_MAX + 1], size_t *len);
 
-/* The proper unit of a special one's function, and any other unit itself: the canonical dimension for comparison. */
-extern void ucum_proper(const UcumUnit *u, UcumUnit *proper);
-
-/* What a unit is called: "milligram" for mg's atom is "gram"; NULL where the text is no single atom. */
-extern const char *ucum_name(const char *text, size_t len);
+/*
+ * What a unit is called: "milligram" for mg.  Writes nothing and gives 0 where the text is not
+ * a single unit; else the length.
+ */
+extern size_t ucum_name(const char *text, size_t len, char out[UCUM_NAME_MAX]);
 
 #endif							/* EHR_UCUM_H */
