@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "core/fhir_model.h"
 #include "fhir/fhir_tree.h"
 #include "view_run.h"
 
@@ -273,7 +274,7 @@ run_select(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewRows
 static bool
 is_of_type(const View *view, const FpItem *document)
 {
-	return document->kind == FP_NODE && document->json == JB_T_CONTAINER && document->type == view->resource;
+	return document->kind == FP_NODE && document->json == JB_T_CONTAINER && document->type == FHIR_RESOURCE_BASE + view->resource;
 }
 
 static bool
