@@ -11,11 +11,10 @@ SET max_parallel_workers_per_gather = 0;
 CREATE TABLE line (doc jsonb);
 COPY line FROM :'source' (FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01');
 CREATE TABLE observation (doc jsonb COMPRESSION lz4);
+CREATE TABLE original AS SELECT row_number() OVER (ORDER BY doc ->> 'id') - 1 AS i, doc FROM line WHERE doc ->> 'resourceType' = 'Observation';
 INSERT INTO observation
 SELECT o.doc || jsonb_build_object('id', format('o%s', n))
-FROM (SELECT l.doc, row_number() OVER (ORDER BY l.doc ->> 'id') - 1 AS i, count(*) OVER () AS count FROM line l WHERE l.doc ->> 'resourceType' = 'Observation') AS o,
-	generate_series(0, :observations - 1) AS n
-WHERE n % o.count = o.i;
+FROM generate_series(0, :observations - 1) AS n JOIN original o ON o.i = n % (SELECT count(*) FROM original);
 VACUUM (FREEZE, ANALYZE) observation;
 CREATE VIEW by_view AS SELECT v.* FROM observation r CROSS JOIN LATERAL ehr.view_record('{"resource": "Observation", "select": [{"column": [
 	{"name": "id", "path": "id", "type": "id"}, {"name": "status", "path": "status", "type": "code"},
