@@ -161,6 +161,7 @@ typedef struct FhirPathInput
 	const JbContainer *doc;		/* root container of the document; NULL: no focus at all */
 	uint32_t	size;			/* its bytes */
 	bool		no_model;		/* take elements by their JSON keys only */
+	int			type;			/* type index of a document that is no resource, 0: not known */
 	const FhirPathHost *host;	/* may be NULL */
 	const FhirPathVariable *variables;
 	size_t		variable_count;

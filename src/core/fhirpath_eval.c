@@ -412,6 +412,8 @@ fhirpath_begin(FhirPathEval *ev, const FhirPathInput *input)
 	ev->document.json = JB_T_NULL;
 	if (input->doc != NULL)
 		ev->document = fp_document_item(input->doc, input->size, input->no_model);
+	if (input->type != 0 && ev->document.type == 0)
+		ev->document.type = (uint16_t) input->type;
 }
 
 FpItem
