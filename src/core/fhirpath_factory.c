@@ -30,6 +30,17 @@ push_made(FhirPathEval *ev, const Made *made, FpSink *sink)
 	return sink->push(ev, sink, &item);
 }
 
+/* Room for one part more than the count, all empty */
+static JbPart *
+alloc_parts(FhirPathEval *ev, size_t count)
+{
+	JbPart	   *parts = fp_alloc(ev, (count + 1) * sizeof(JbPart));
+
+	if (parts != NULL)
+		memset(parts, 0, (count + 1) * sizeof(JbPart));
+	return parts;
+}
+
 static const JbContainer *
 build(FhirPathEval *ev, JbPart *parts, size_t count, bool object, uint32_t *len)
 {
@@ -121,7 +132,7 @@ primitive_value(FhirPathEval *ev, int type, const FpItem *item, JbValue *result)
 static bool
 extension_twin(FhirPathEval *ev, const FpList *extensions, const JbContainer **twin)
 {
-	JbPart	   *parts = fp_alloc(ev, (extensions->count + 1) * sizeof(JbPart));
+	JbPart	   *parts = alloc_parts(ev, extensions->count);
 	JbPart		whole = {"extension", 9, {NULL, 0, JB_T_NULL}};
 	uint32_t	len;
 
@@ -189,7 +200,7 @@ property_value(FhirPathEval *ev, const FhirElement *element, const FpExec *argum
 			return fp_fail(ev, FHIRPATH_SINGLE, "the element does not repeat");
 		return element_value(ev, element->type, &list.items[0], value);
 	}
-	parts = fp_alloc(ev, list.count * sizeof(JbPart));
+	parts = alloc_parts(ev, list.count);
 	if (parts == NULL)
 		return false;
 	for (size_t i = 0; i < list.count; i++)
@@ -314,7 +325,7 @@ static bool
 with_key(FhirPathEval *ev, const JbContainer *object, const JbPart *added, bool append, JbValue *result)
 {
 	uint32_t	count = object == NULL ? 0 : jb_count(object);
-	JbPart	   *parts = fp_alloc(ev, ((size_t) count + 1) * sizeof(JbPart));
+	JbPart	   *parts = alloc_parts(ev, count);
 	size_t		n = 0;
 	JbPart		own = *added;
 
@@ -331,7 +342,7 @@ with_key(FhirPathEval *ev, const JbContainer *object, const JbPart *added, bool 
 		else if (append && part->value.type == JB_T_CONTAINER)
 		{
 			uint32_t	size = jb_count((const JbContainer *) part->value.ptr);
-			JbPart	   *list = fp_alloc(ev, ((size_t) size + 1) * sizeof(JbPart));
+			JbPart	   *list = alloc_parts(ev, size);
 			JbIter		it;
 			uint32_t	k = 0;
 
@@ -371,7 +382,7 @@ static bool
 run_with_extension(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpItem		item;
-	JbPart		one,
+	JbPart		one = {NULL, 0, {NULL, 0, JB_T_NULL}},
 				added = {"extension", 9, {NULL, 0, JB_T_NULL}};
 	int			n = fp_single(ev, x->args[0], &item, "withExtension");
 
