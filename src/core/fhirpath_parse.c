@@ -415,7 +415,8 @@ parse_invocation(Parser *p, uint32_t input)
 		}
 		return expected(p, input == 0 ? "$this, $index or $total" : "a name");
 	}
-	if (!is_name(p) || (name.kind == FP_T_NAME && is_reserved(p)))
+	/* behind a dot there is no doubt: text.div */
+	if (!is_name(p) || (input == 0 && name.kind == FP_T_NAME && is_reserved(p)))
 		return expected(p, input == 0 ? "an expression" : "a name");
 	advance(p);
 	if (is_symbol(p, "("))
