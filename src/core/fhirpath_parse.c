@@ -371,7 +371,8 @@ parse_call(Parser *p, uint32_t input, const char *name, size_t len, size_t at)
 	if (count < function->min_args || count > function->max_args)
 	{
 		if (function->min_args == function->max_args)
-			snprintf(text, sizeof(text), "%s() takes %d arguments, not %d", function->name, function->min_args, count);
+			snprintf(text, sizeof(text), "%s() takes %d argument%s, not %d", function->name, function->min_args,
+					 function->min_args == 1 ? "" : "s", count);
 		else
 			snprintf(text, sizeof(text), "%s() takes %d to %d arguments, not %d", function->name, function->min_args,
 					 function->max_args, count);
