@@ -24,6 +24,7 @@
 #define FHIRPATH_TEXT_MAX		1000000		/* bytes of an expression */
 #define FHIRPATH_DEPTH			400			/* nesting of an expression */
 #define FHIRPATH_STEPS			10000000	/* steps of one evaluation */
+#define FHIRPATH_MEMORY			((size_t) 256 << 20)	/* bytes that one evaluation may take */
 #define FHIRPATH_DOCUMENT_DEPTH	1000		/* levels that descendants() and equality walk down */
 
 /* What an expression needs beside the document; bits */
@@ -47,7 +48,7 @@ typedef enum FhirPathFault
 	FHIRPATH_TYPE,				/* a value of another type is due */
 	FHIRPATH_VALUE,				/* not a value: a date that the calendar does not have, a bad pattern */
 	FHIRPATH_UNSUPPORTED,		/* what the caller does not offer */
-	FHIRPATH_STEP_LIMIT
+	FHIRPATH_STEP_LIMIT			/* of steps or of memory */
 } FhirPathFault;
 
 /* Texts never hold a value of the document. */
@@ -161,6 +162,7 @@ typedef struct FhirPathInput
 	const JbContainer *doc;		/* root container of the document; NULL: no focus at all */
 	uint32_t	size;			/* its bytes */
 	bool		no_model;		/* take elements by their JSON keys only */
+	int			type;			/* type index of a document that is no resource, 0: not known */
 	const FhirPathHost *host;	/* may be NULL */
 	const FhirPathVariable *variables;
 	size_t		variable_count;

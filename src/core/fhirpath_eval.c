@@ -24,6 +24,7 @@ drop_chunks(FhirPathEval *ev, bool all)
 		chunk = next;
 	}
 	ev->chunks = chunk;
+	ev->memory = 0;
 	ev->free = chunk == NULL ? NULL : (char *) (chunk + 1);
 	ev->left = chunk == NULL ? 0 : chunk->size;
 }
@@ -33,16 +34,24 @@ fp_alloc(FhirPathEval *ev, size_t size)
 {
 	void	   *result;
 
-	if (size > SIZE_MAX / 2 - CHUNK_SIZE)
+	if (size > FHIRPATH_MEMORY)
 	{
-		(void) fp_fail_status(ev, CORE_NO_MEMORY);
+		(void) fp_fail(ev, FHIRPATH_STEP_LIMIT, "the expression takes too much memory");
 		return NULL;
 	}
 	size = (size + 7) & ~(size_t) 7;
 	if (size > ev->left)
 	{
 		size_t		room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-		FpChunk    *chunk = ev->cx.alloc(ev->cx.arg, sizeof(FpChunk) + room);
+		FpChunk    *chunk;
+
+		ev->memory += room;
+		if (ev->memory > FHIRPATH_MEMORY)
+		{
+			(void) fp_fail(ev, FHIRPATH_STEP_LIMIT, "the expression takes too much memory");
+			return NULL;
+		}
+		chunk = ev->cx.alloc(ev->cx.arg, sizeof(FpChunk) + room);
 
 		if (chunk == NULL)
 		{
@@ -97,6 +106,13 @@ fp_poll(FhirPathEval *ev)
 	if (ev->steps < 0)
 		return fp_fail(ev, FHIRPATH_STEP_LIMIT, "the expression takes too many steps");
 	return true;
+}
+
+bool
+fp_charge(FhirPathEval *ev, size_t bytes)
+{
+	ev->steps -= (int64_t) (bytes / 64);
+	return ev->steps >= 0 || fp_poll(ev);
 }
 
 /* -- items ------------------------------------------------------------------ */
@@ -412,6 +428,8 @@ fhirpath_begin(FhirPathEval *ev, const FhirPathInput *input)
 	ev->document.json = JB_T_NULL;
 	if (input->doc != NULL)
 		ev->document = fp_document_item(input->doc, input->size, input->no_model);
+	if (input->type != 0 && ev->document.type == 0)
+		ev->document.type = (uint16_t) input->type;
 }
 
 FpItem

@@ -195,7 +195,7 @@ struct FhirPathEval
 	FhirPathError error;
 	int			budget;			/* steps until fp_poll */
 	int64_t		steps;
-	int			depth;			/* of calls */
+	size_t		memory;			/* of chunks */
 	char	   *free;			/* the rest of the current chunk */
 	size_t		left;
 	FpChunk    *chunks;
@@ -211,6 +211,9 @@ fp_step(FhirPathEval *ev)
 {
 	return --ev->budget > 0 || fp_poll(ev);
 }
+
+/* Counts work on so many bytes of text; false: stopped. */
+extern bool fp_charge(FhirPathEval *ev, size_t bytes);
 
 /* Notes an error of the expression and returns false. */
 extern bool fp_fail(FhirPathEval *ev, FhirPathFault fault, const char *text);

@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 #include "fhirpath_text.h"
+#include "utf8.h"
 
-#define TEXT_MAX	0x3FFFFFFF	/* what jsonb can hold of a string, and a bit more */
+#define TEXT_MAX	(FHIRPATH_MEMORY / 2)
 
 typedef struct Text
 {
@@ -61,21 +62,26 @@ two_texts(FhirPathEval *ev, const FpExec *x, Text *input, Text *argument)
 	return n <= 0 ? n : m;
 }
 
-/* Place of a part at or behind `from`, -1 if there is none */
+/* Place of a part at or behind `from`, -1 if there is none, -2 after an error */
 static int64_t
-find_text(const Text *in, const Text *part, size_t from)
+find_text(FhirPathEval *ev, const Text *in, const Text *part, size_t from)
 {
 	if (part->len == 0)
 		return (int64_t) from;
 	for (size_t at = from; at + part->len <= in->len; at++)
 	{
 		const char *hit = memchr(in->text + at, part->text[0], in->len - part->len + 1 - at);
+		size_t		passed = (hit == NULL ? in->len : (size_t) (hit - in->text)) - at;
 
+		if (!fp_step(ev) || !fp_charge(ev, passed))
+			return -2;
 		if (hit == NULL)
 			return -1;
-		at = (size_t) (hit - in->text);
+		at += passed;
 		if (memcmp(hit, part->text, part->len) == 0)
 			return (int64_t) at;
+		if (!fp_charge(ev, part->len))
+			return -2;
 	}
 	return -1;
 }
@@ -91,15 +97,19 @@ run_index_of(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 	if (n <= 0)
 		return n == 0;
 	if (x->text[0] == 'i')
-		found = find_text(&in, &part, 0);
+		found = find_text(ev, &in, &part, 0);
 	else if (part.len <= in.len)
 	{
 		for (int64_t at = (int64_t) (in.len - part.len); at >= 0 && found < 0; at--)
 		{
+			if (!fp_step(ev) || !fp_charge(ev, part.len))
+				return false;
 			if (memcmp(in.text + at, part.text, part.len) == 0)
 				found = at;
 		}
 	}
+	if (found == -2)
+		return false;
 	return fp_push_integer(ev, found < 0 ? -1 : (int64_t) fp_char_count(in.text, (size_t) found), sink);
 }
 
@@ -166,7 +176,11 @@ truth_affix(FhirPathEval *ev, const FpExec *x)
 		case 'e':
 			return part.len <= in.len && memcmp(in.text + in.len - part.len, part.text, part.len) == 0;
 		default:
-			return find_text(&in, &part, 0) >= 0;
+			{
+				int64_t		found = find_text(ev, &in, &part, 0);
+
+				return found == -2 ? FP_FAILED : found >= 0;
+			}
 	}
 }
 
@@ -193,7 +207,7 @@ run_case(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 		if (first >= 0x80 && c == first)
 			out[len++] = (char) first;
 		else
-			len += fp_put_char(out + len, x->text[0] == 'u' ? fp_upper(c) : fp_lower(c));
+			len += (size_t) utf8_encode(x->text[0] == 'u' ? fp_upper(c) : fp_lower(c), out + len);
 	}
 	return fp_push_string(ev, out, len, sink);
 }
@@ -247,8 +261,10 @@ run_replace(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 		return true;
 	while (part.len > 0)
 	{
-		int64_t		hit = find_text(&in, &part, at);
+		int64_t		hit = find_text(ev, &in, &part, at);
 
+		if (hit == -2)
+			return false;
 		if (hit < 0)
 			break;
 		if (!fp_step(ev) || !append(&out, in.text + at, (size_t) hit - at) || !append(&out, other.text, other.len))
@@ -314,6 +330,22 @@ compiled(FhirPathEval *ev, const FpExec *x, const Text *pattern, const Text *fla
 	return NULL;
 }
 
+/* The anchors that matchesFull() implies are those of lines, where the flags say so: ^(?:pattern)$ */
+static bool
+anchored(FhirPathEval *ev, const Text *pattern, Text *result)
+{
+	char	   *text = fp_alloc(ev, (size_t) pattern->len + 6);
+
+	if (text == NULL)
+		return false;
+	memcpy(text, "^(?:", 4);
+	memcpy(text + 4, pattern->text, pattern->len);
+	memcpy(text + 4 + pattern->len, ")$", 2);
+	result->text = text;
+	result->len = pattern->len + 6;
+	return true;
+}
+
 static bool
 pattern_failed(FhirPathEval *ev, CoreStatus status)
 {
@@ -341,14 +373,24 @@ truth_matches(FhirPathEval *ev, const FpExec *x)
 				flags;
 	const Regex *regex;
 	CoreStatus	status;
-	bool		result = false;
+	bool		full,
+				result = false;
 	int			n = two_texts(ev, x, &in, &pattern);
 
 	if (n <= 0)
 		return n == 0 ? FP_UNKNOWN : n;
-	if (flags_of(ev, x, 1, &flags) == FP_FAILED || (regex = compiled(ev, x, &pattern, &flags)) == NULL)
+	if (flags_of(ev, x, 1, &flags) == FP_FAILED)
 		return FP_FAILED;
-	status = x->len > 7 ? regex_matches_full(regex, in.text, in.len, &result) : regex_matches(regex, in.text, in.len, &result);
+	full = x->len > 7;
+	if (full && memchr(flags.text, 'm', flags.len) != NULL)
+	{
+		if (!anchored(ev, &pattern, &pattern))
+			return FP_FAILED;
+		full = false;
+	}
+	if ((regex = compiled(ev, x, &pattern, &flags)) == NULL)
+		return FP_FAILED;
+	status = full ? regex_matches_full(regex, in.text, in.len, &result) : regex_matches(regex, in.text, in.len, &result);
 	if (status != CORE_OK)
 	{
 		(void) pattern_failed(ev, status);
@@ -433,10 +475,10 @@ run_split(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 		return run_to_chars(ev, x, sink);
 	for (;;)
 	{
-		int64_t		hit = find_text(&in, &part, at);
+		int64_t		hit = find_text(ev, &in, &part, at);
 		size_t		end = hit < 0 ? in.len : (size_t) hit;
 
-		if (!fp_step(ev) || !fp_push_string(ev, in.text + at, end - at, sink))
+		if (hit == -2 || !fp_step(ev) || !fp_push_string(ev, in.text + at, end - at, sink))
 			return false;
 		if (hit < 0)
 			return true;
@@ -588,10 +630,11 @@ decode_hex(Buffer *out, const Text *in)
 	{
 		int			high = hex_digit(in->text[i]),
 					low = hex_digit(in->text[i + 1]);
-		char		byte = (char) (high << 4 | low);
+		char		byte;
 
 		if (high < 0 || low < 0)
 			return fp_fail(out->ev, FHIRPATH_VALUE, "the string is not hexadecimal");
+		byte = (char) (high << 4 | low);
 		if (!append(out, &byte, 1))
 			return false;
 	}
@@ -604,12 +647,12 @@ is_string(const Buffer *b)
 {
 	for (size_t at = 0; at < b->len;)
 	{
-		size_t		begin = at;
-		uint32_t	c = fp_next_char(b->text, b->len, &at);
+		uint32_t	c;
+		int			n = utf8_decode(b->text + at, b->len - at, &c);
 
-		if (c == 0 || (at == begin + 1 && c >= 0x80) || (c >= 0xD800 && c < 0xE000) || c > 0x10FFFF ||
-			(at == begin + 3 && c < 0x800) || (at == begin + 4 && c < 0x10000))
+		if (n == 0 || c == 0)
 			return false;
+		at += (size_t) n;
 	}
 	return true;
 }
@@ -708,7 +751,7 @@ unescape(Buffer *out, const Text *in, const Escape *escapes)
 			e++;
 		if (n > 0)
 		{
-			if (!append(out, character, fp_put_char(character, c)))
+			if (!append(out, character, (size_t) utf8_encode(c, character)))
 				return false;
 			at += n;
 		}

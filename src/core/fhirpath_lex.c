@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 static bool
 is_digit(int c)
 {
@@ -91,32 +93,6 @@ hex4(const FpLexer *lx, size_t ahead)
 	return value;
 }
 
-static char *
-put_utf8(char *to, uint32_t c)
-{
-	if (c < 0x80)
-		*to++ = (char) c;
-	else if (c < 0x800)
-	{
-		*to++ = (char) (0xC0 | (c >> 6));
-		*to++ = (char) (0x80 | (c & 0x3F));
-	}
-	else if (c < 0x10000)
-	{
-		*to++ = (char) (0xE0 | (c >> 12));
-		*to++ = (char) (0x80 | ((c >> 6) & 0x3F));
-		*to++ = (char) (0x80 | (c & 0x3F));
-	}
-	else
-	{
-		*to++ = (char) (0xF0 | (c >> 18));
-		*to++ = (char) (0x80 | ((c >> 12) & 0x3F));
-		*to++ = (char) (0x80 | ((c >> 6) & 0x3F));
-		*to++ = (char) (0x80 | (c & 0x3F));
-	}
-	return to;
-}
-
 /*
  * \uXXXX, with its second half where it is one of a pair.  Fewer than four
  * digits are no escape: the letter stands for itself, as it does after any
@@ -143,10 +119,10 @@ decode_unicode(FpLexer *lx, char **to)
 		if (low < 0xDC00 || low >= 0xE000)
 			return false;
 		lx->at += 6;
-		*to = put_utf8(*to, 0x10000u + (((uint32_t) code - 0xD800u) << 10) + ((uint32_t) low - 0xDC00u));
+		*to += utf8_encode(0x10000u + (((uint32_t) code - 0xD800u) << 10) + ((uint32_t) low - 0xDC00u), *to);
 		return true;
 	}
-	*to = put_utf8(*to, (uint32_t) code);
+	*to += utf8_encode((uint32_t) code, *to);
 	return true;
 }
 

@@ -619,37 +619,53 @@ fp_add_values(FhirPathEval *ev, const FpValue *a, const FpValue *b, int sign, Fp
 	return add_quantities(&p, &q, sign, result);
 }
 
+/* Whether a quantity's unit is 1, or of its dimension (kg/kg, %): its value is brought to the unit 1 then. */
+static bool
+to_one(FpQuantity *q)
+{
+	UcumUnit	unit,
+				one;
+
+	if (q->calendar != CALENDAR_NONE)
+		return false;
+	if (q->unit_len == 0 || (q->unit_len == 1 && q->unit[0] == '1'))
+		return true;
+	return ucum_parse("1", 1, &one, NULL) == CORE_OK && ucum_parse(q->unit, q->unit_len, &unit, NULL) == CORE_OK &&
+		!ucum_is_special(&unit) && ucum_commensurable(&unit, &one) &&
+		ucum_convert(&q->value, &unit, &one, &q->value, NULL) == CORE_OK;
+}
+
 /* Products and quotients of units: {} where one is special, or a calendar word */
 static int
-scale_quantities(FhirPathEval *ev, const FpQuantity *a, const FpQuantity *b, bool divide, FpValue *result)
+scale_quantities(FhirPathEval *ev, const FpQuantity *left, const FpQuantity *right, bool divide, FpValue *result)
 {
 	FpQuantity *r = &result->u.quantity;
+	FpQuantity	a = *left,
+				b = *right;
 	char		unit[UCUM_TERM_MAX + 1];
 	char	   *copy;
 	size_t		len;
 	Decimal		value;
-	CoreStatus	status = divide ? decimal_div(&a->value, &b->value, &value) : decimal_mul(&a->value, &b->value, &value);
-	bool		one_a = a->unit_len == 0 || (a->unit_len == 1 && a->unit[0] == '1');
-	bool		one_b = b->unit_len == 0 || (b->unit_len == 1 && b->unit[0] == '1');
-	FpQuantity	kept = one_b ? *a : *b;
-	UcumUnit	parsed;
+	bool		one_b = to_one(&b);
+	bool		one_a = !one_b && to_one(&a);
+	CoreStatus	status = divide ? decimal_div(&a.value, &b.value, &value) : decimal_mul(&a.value, &b.value, &value);
 
 	result->kind = FP_QUANTITY;
 	if (status != CORE_OK)
 		return 0;
-	/* a number times or by an amount of time stays one */
+	/* times or by a number, an amount of time stays one */
 	if (one_b || (one_a && !divide))
 	{
-		if (kept.calendar == CALENDAR_NONE && kept.unit_len > 0 &&
-			ucum_parse(kept.unit, kept.unit_len, &parsed, NULL) == CORE_OK && ucum_is_special(&parsed))
-			return 0;
-		*r = kept;
+		UcumUnit	parsed;
+
+		*r = one_b ? a : b;
 		r->value = value;
-		return 1;
+		return r->calendar != CALENDAR_NONE || r->unit_len == 0 || ucum_parse(r->unit, r->unit_len, &parsed, NULL) != CORE_OK ||
+			!ucum_is_special(&parsed);
 	}
-	if (a->calendar != CALENDAR_NONE || b->calendar != CALENDAR_NONE)
+	if (a.calendar != CALENDAR_NONE || b.calendar != CALENDAR_NONE)
 		return 0;
-	if ((divide ? ucum_divide : ucum_multiply) (one_a ? "1" : a->unit, one_a ? 1 : a->unit_len, b->unit, b->unit_len, unit,
+	if ((divide ? ucum_divide : ucum_multiply) (one_a ? "1" : a.unit, one_a ? 1 : a.unit_len, b.unit, b.unit_len, unit,
 												 &len) != CORE_OK)
 		return 0;
 	copy = fp_alloc(ev, len + 1);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 /* Ranges of capital letters: those of pairs alternate with their small ones, others stand at a distance. */
 typedef struct CaseRange
 {
@@ -73,56 +75,16 @@ fp_upper(uint32_t c)
 uint32_t
 fp_next_char(const char *text, size_t len, size_t *at)
 {
-	const unsigned char *p = (const unsigned char *) text + *at;
-	size_t		rest = len - *at;
-	size_t		more = p[0] >= 0xF0 ? 3 : p[0] >= 0xE0 ? 2 : p[0] >= 0xC2 ? 1 : 0;
 	uint32_t	c;
+	int			n = utf8_decode(text + *at, len - *at, &c);
 
-	if (p[0] < 0x80 || more == 0 || more >= rest)
+	if (n == 0)
 	{
-		*at += 1;
-		return p[0];
+		c = (unsigned char) text[*at];
+		n = 1;
 	}
-	c = p[0] & (0x3F >> more);
-	for (size_t i = 1; i <= more; i++)
-	{
-		if ((p[i] & 0xC0) != 0x80)
-		{
-			*at += 1;
-			return p[0];
-		}
-		c = (c << 6) | (p[i] & 0x3F);
-	}
-	*at += more + 1;
+	*at += (size_t) n;
 	return c;
-}
-
-size_t
-fp_put_char(char *to, uint32_t c)
-{
-	if (c < 0x80)
-	{
-		to[0] = (char) c;
-		return 1;
-	}
-	if (c < 0x800)
-	{
-		to[0] = (char) (0xC0 | (c >> 6));
-		to[1] = (char) (0x80 | (c & 0x3F));
-		return 2;
-	}
-	if (c < 0x10000)
-	{
-		to[0] = (char) (0xE0 | (c >> 12));
-		to[1] = (char) (0x80 | ((c >> 6) & 0x3F));
-		to[2] = (char) (0x80 | (c & 0x3F));
-		return 3;
-	}
-	to[0] = (char) (0xF0 | (c >> 18));
-	to[1] = (char) (0x80 | ((c >> 12) & 0x3F));
-	to[2] = (char) (0x80 | ((c >> 6) & 0x3F));
-	to[3] = (char) (0x80 | (c & 0x3F));
-	return 4;
 }
 
 size_t

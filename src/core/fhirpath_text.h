@@ -14,9 +14,6 @@ extern uint32_t fp_upper(uint32_t c);
 /* Reads one character of UTF-8; *at moves on. Bytes that are no UTF-8 are read one by one. */
 extern uint32_t fp_next_char(const char *text, size_t len, size_t *at);
 
-/* Writes one character, at most 4 bytes; the bytes written */
-extern size_t fp_put_char(char *to, uint32_t c);
-
 /* Number of characters */
 extern size_t fp_char_count(const char *text, size_t len);
 

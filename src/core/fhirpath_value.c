@@ -75,10 +75,12 @@ value_of_quantity(const FpItem *item, FpValue *value)
 		return;
 	q->unit = "";
 	value->kind = FP_QUANTITY;
-	if (fp_item_get(item, "system", &part) && part.type == JB_T_STRING && part.len == sizeof(ucum) - 1 &&
-		memcmp(part.ptr, ucum, part.len) == 0)
+	if (fp_item_get(item, "system", &part) && part.type == JB_T_STRING)
 	{
-		if (fp_item_get(item, "code", &part) && part.type == JB_T_STRING)
+		/* another system's code is no unit here */
+		if (part.len != sizeof(ucum) - 1 || memcmp(part.ptr, ucum, part.len) != 0)
+			value->kind = FP_V_OBJECT;
+		else if (fp_item_get(item, "code", &part) && part.type == JB_T_STRING)
 		{
 			q->unit = part.ptr;
 			q->unit_len = part.len;

@@ -42,10 +42,12 @@ extern CoreStatus regex_matches(const Regex *regex, const char *subject, size_t 
 extern CoreStatus regex_matches_full(const Regex *regex, const char *subject, size_t len, bool *result);
 
 /*
- * Replaces every match.  In the substitution $1 to $99, ${1}, ${name} and $0 ($&) are groups,
- * $$ is a dollar; a group that did not take part is empty; one that the pattern does not have stays as it
- * is written.  The steps are those of all matches together.  *out is allocated from regex's
- * context (with a NUL behind it) and freed by the caller.  CORE_TOO_LARGE also for results above max_len.
+ * Replaces every match, from left to right; after an empty one the search goes on behind the next
+ * character.  In the substitution $1 to $99, ${1}, ${name} and $0 ($&) are groups, $$ is a dollar; a group
+ * that did not take part is empty; one that the pattern does not have stays as it is written.
+ * *out is allocated from the context (with a NUL behind it) and freed by the caller.
+ * CORE_TOO_LARGE also for results above max_len, and when all matches together take too many steps;
+ * CORE_INTERRUPTED between matches.
  */
 extern CoreStatus regex_replace(const Regex *regex, const char *subject, size_t len,
 								const char *substitution, size_t substitution_len, size_t max_len,

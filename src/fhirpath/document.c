@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "core/fhir_invariants.h"
 #include "core/fhirpath_eval.h"
 #include "fhirpath.h"
 
@@ -146,14 +147,18 @@ read_variable(const JbContainer *object, uint32 place, FhirPathVariable *variabl
 	variable->count = n;
 }
 
-/* "%model": "none" takes documents as plain JSON; everything else is a variable. */
+/*
+ * "%model": "none" takes documents as plain JSON, "%type": "Patient.contact"
+ * says what a document that is no resource is; everything else is a variable.
+ */
 void
 fhirpath_read_variables(const Jsonb *vars, FhirPathInput *input)
 {
 	const JbContainer *object = (const JbContainer *) &vars->root;
 	FhirPathVariable *variables;
 	uint32_t	count;
-	JbValue		model;
+	JbValue		model,
+				type;
 
 	if (!jb_is_object(object))
 		ereport(ERROR,
@@ -165,6 +170,8 @@ fhirpath_read_variables(const Jsonb *vars, FhirPathInput *input)
 		return;
 	input->no_model = jb_get(object, "%model", 6, &model) && model.type == JB_T_STRING && model.len == 4 &&
 		memcmp(model.ptr, "none", 4) == 0;
+	if (jb_get(object, "%type", 5, &type) && type.type == JB_T_STRING)
+		input->type = fhir_type_find_path(pnstrdup(type.ptr, type.len));
 	variables = palloc(count * sizeof(FhirPathVariable));
 	for (uint32_t i = 0; i < count; i++)
 		read_variable(object, i, &variables[i], input->no_model);

@@ -147,6 +147,7 @@ set_variables(PathCall *call, struct varlena *vars)
 	call->input.variables = NULL;
 	call->input.variable_count = 0;
 	call->input.no_model = false;
+	call->input.type = 0;
 	call->vars = NULL;
 	MemoryContextReset(call->variables);
 	caller = MemoryContextSwitchTo(call->variables);

@@ -7,6 +7,7 @@ use JSON::PP;
 
 my ($folder, $exceptions) = @ARGV;
 my $failed = 0;
+binmode(STDOUT, ":encoding(UTF-8)");
 my $json = JSON::PP->new->allow_nonref->canonical->utf8;
 my $text_json = JSON::PP->new->allow_nonref->canonical;
 
@@ -39,12 +40,12 @@ sub prepare
 {
 	run_sql(q{
 		CREATE TABLE IF NOT EXISTS document (name text PRIMARY KEY, doc jsonb);
-		CREATE OR REPLACE FUNCTION run_case(file text, expression text, vars jsonb, test boolean) RETURNS text LANGUAGE plpgsql AS $$
+		CREATE OR REPLACE FUNCTION run_case(file text, expression text, vars jsonb, context text) RETURNS text LANGUAGE plpgsql AS $$
 		DECLARE state text; message text;
 			doc jsonb := coalesce((SELECT d.doc FROM document AS d WHERE name = file), 'null');
 		BEGIN
-			IF test THEN
-				RETURN jsonb_build_object('r', jsonb_build_array(ehr.fhirpath_match(doc, expression::ehr.fhirpath, vars)));
+			IF context IS NOT NULL THEN
+				vars := vars || jsonb_build_object('context', ehr.fhirpath_query_array(doc, context::ehr.fhirpath, vars));
 			END IF;
 			RETURN jsonb_build_object('r', ehr.fhirpath_query_array(doc, expression::ehr.fhirpath, vars));
 		EXCEPTION WHEN OTHERS THEN
@@ -70,7 +71,7 @@ sub results
 {
 	my (@calls) = @_;
 	my $sql = "SET standard_conforming_strings = on;\n";
-	$sql .= "SELECT run_case($_->{file}, $_->{expression}, $_->{vars}, $_->{test});\n" for @calls;
+	$sql .= "SELECT run_case($_->{file}, $_->{expression}, $_->{vars}, $_->{context});\n" for @calls;
 	my @lines = run_sql($sql);
 	die "not every case has an answer: " . @lines . ' of ' . @calls . "\n" unless @lines == @calls;
 	return @lines;
@@ -135,7 +136,7 @@ if (-d "$folder/fhirpath-r4")
 	my @lines = results(map { {
 		file => $_->{inputfile} ? quoted("$dir/inputs/$_->{inputfile}") : 'NULL',
 		expression => quoted(Encode::encode('UTF-8', $_->{expression})), vars => "'{}'",
-		test => 'false' } } @$cases);
+		context => 'NULL' } } @$cases);
 	my %count;
 	my %bad = (0 => [], 1 => []);
 	for my $i (0 .. $#$cases) {
@@ -180,11 +181,11 @@ if (-d "$folder/fhirpath-js")
 		my $case = $_;
 		my %vars = %{ $case->{variables} // {} };
 		$vars{'%model'} = 'none' unless $case->{model};
-		$vars{'%base'} = $case->{base} if $case->{base};
-		$vars{context} = $case->{context} if defined $case->{context};
+		$vars{'%type'} = $case->{base} if $case->{base};
 		my $file = $case->{inputfile} // $case->{subject};
 		{ file => $file ? quoted("$dir/$file") : 'NULL', expression => quoted(Encode::encode('UTF-8', $case->{expression})),
-			vars => quoted($json->encode(\%vars)), test => 'false' } } @run);
+			vars => quoted($json->encode(\%vars)),
+			context => defined $case->{context} ? quoted($case->{context}) : 'NULL' } } @run);
 	my ($good, $excepted, @bad) = (0, 0);
 	for my $i (0 .. $#run) {
 		my $case = $run[$i];
