@@ -138,6 +138,12 @@ SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map', '');
 SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map_group', '');
 SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map_entry', '');
 
+-- validate() remembers which value sets are loaded.
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ehr.value_set
+	FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.definition_changed();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ehr.code_system
+	FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.definition_changed();
+
 -- The value sets of R4's required bindings are compiled in.
 
 CREATE FUNCTION ehr.r4_value_set_has(url text, system text, code text) RETURNS boolean
@@ -312,12 +318,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ehr.value_set_has(text, text, text, date) IS
 	'whether a value set has a code on a day; a null system stands for any; null: the value set is not known, or it cannot be told';
-
-CREATE FUNCTION ehr_internal.value_set_has(url text, system text, code text) RETURNS boolean
-	LANGUAGE sql STABLE PARALLEL SAFE COST 1000
-	SET search_path = pg_catalog, pg_temp
-	AS $$ SELECT ehr.value_set_has(url, system, code, current_date) $$;
-COMMENT ON FUNCTION ehr_internal.value_set_has(text, text, text) IS 'whether a value set has a code today; null: unknown';
 
 -- Expansion
 

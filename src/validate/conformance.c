@@ -238,18 +238,20 @@ check_code_system(Validation *v, const FhirVisit *visit)
 void
 check_conformance_resource(Validation *v, const FhirVisit *visit)
 {
-	static const struct
+	static struct
 	{
-		const char *type;
+		const char *name;
 		void		(*check) (Validation *v, const FhirVisit *visit);
+		int			type;		/* 0: not looked up yet */
 	}			checks[] = {
 		{"ValueSet", check_value_set}, {"CodeSystem", check_code_system}, {"SearchParameter", check_search_parameter},
 	};
-	const JsonNode *type = child_of(visit->node, "resourceType");
 
 	for (size_t i = 0; i < lengthof(checks); i++)
 	{
-		if (text_is(type, checks[i].type))
+		if (checks[i].type == 0)
+			checks[i].type = fhir_type_find(checks[i].name, strlen(checks[i].name));
+		if (visit->type == checks[i].type)
 			checks[i].check(v, visit);
 	}
 }

@@ -31,15 +31,27 @@ PG_FUNCTION_INFO_V1(ehr_definition_changed);
 
 #define CORE_DEFINITION	"http://hl7.org/fhir/StructureDefinition/"
 
+/* Tables of schema ehr whose changes are told to all backends */
+static const char *const relation_names[] = {"definition", "canonical_alias", "value_set", "code_system"};
+
 /* Everything that this backend knows of loaded definitions; dropped as a whole */
 static struct
 {
-	MemoryContext memory;
+	MemoryContext memory;		/* NULL: nothing is kept */
 	HTAB	   *profiles;
 	bool		stale;
 	bool		registered;
 	int			extensions;		/* -1: not counted yet */
-	Oid			relations[2];	/* ehr.definition, ehr.canonical_alias */
+	uint64		generation;
+	Oid			relations[lengthof(relation_names)];
+
+	/*
+	 * What was read by a statement whose snapshot may be older than the last
+	 * change is dropped once more, when that snapshot is gone.
+	 */
+	bool		unsettled;
+	TimestampTz statement;
+	TimestampTz transaction;
 } kept = {.extensions = -1};
 
 /* -- invalidation --------------------------------------------------------- */
@@ -47,8 +59,11 @@ static struct
 static void
 relation_changed(Datum arg, Oid relation)
 {
-	if (relation == InvalidOid || relation == kept.relations[0] || relation == kept.relations[1])
-		kept.stale = true;
+	for (size_t i = 0; i < lengthof(kept.relations); i++)
+	{
+		if (relation == InvalidOid || relation == kept.relations[i])
+			kept.stale = true;
+	}
 }
 
 /*
@@ -66,37 +81,60 @@ ehr_definition_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* Whether a snapshot taken now may be newer than the one that the kept things were read with */
+static bool
+snapshot_moved(void)
+{
+	return kept.transaction != GetCurrentTransactionStartTimestamp() ||
+		(!IsolationUsesXactSnapshot() && kept.statement != GetCurrentStatementStartTimestamp());
+}
+
 void
 definitions_refresh(void)
+{
+	if (kept.memory == NULL || !(kept.stale || (kept.unsettled && snapshot_moved())))
+		return;
+	MemoryContextDelete(kept.memory);
+	kept.memory = NULL;
+	if (!kept.stale)
+		kept.unsettled = false;
+}
+
+/* Makes ready to keep things, before the first of them is read: validations that need none pay nothing. */
+MemoryContext
+definitions_memory(void)
 {
 	HASHCTL		control = {.keysize = sizeof(((Profile *) NULL)->url), .entrysize = sizeof(Profile)};
 	Oid			schema;
 
-	if (!kept.registered)
-	{
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-		kept.registered = true;
-		kept.stale = true;
-	}
-	if (!kept.stale)
-		return;
 	if (kept.memory != NULL)
-		MemoryContextDelete(kept.memory);
-	kept.memory = NULL;
-	schema = get_namespace_oid("ehr", false);
-	kept.relations[0] = get_relname_relid("definition", schema);
-	kept.relations[1] = get_relname_relid("canonical_alias", schema);
+		return kept.memory;
+	if (!kept.registered)
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	if (!kept.registered || kept.stale)
+	{
+		schema = get_namespace_oid("ehr", false);
+		for (size_t i = 0; i < lengthof(kept.relations); i++)
+			kept.relations[i] = get_relname_relid(relation_names[i], schema);
+		kept.registered = true;
+		kept.unsettled = true;
+		kept.stale = false;
+	}
+	kept.statement = GetCurrentStatementStartTimestamp();
+	kept.transaction = GetCurrentTransactionStartTimestamp();
 	kept.extensions = -1;
 	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = kept.memory;
 	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	kept.stale = false;
+	kept.generation++;
+	return kept.memory;
 }
 
-MemoryContext
-definitions_memory(void)
+uint64
+definitions_generation(void)
 {
-	return kept.memory;
+	(void) definitions_memory();
+	return kept.generation;
 }
 
 /* -- reading -------------------------------------------------------------- */
@@ -157,6 +195,7 @@ loaded_definition(const char *kind, const char *url, int len)
 bool
 any_extension_loaded(void)
 {
+	(void) definitions_memory();
 	if (kept.extensions < 0)
 	{
 		int			found;
@@ -387,6 +426,7 @@ find_profile(const char *url, int len)
 	Profile    *profile;
 	bool		found;
 
+	(void) definitions_memory();
 	len = Min(len, (int) sizeof(key) - 1);
 	memset(key, 0, sizeof(key));
 	memcpy(key, url, len);

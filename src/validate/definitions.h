@@ -2,8 +2,9 @@
  * definitions.h
  *		Loaded definitions, as this backend keeps them: profiles made ready to check with.
  *
- * Kept until ehr.definition or ehr.canonical_alias change (relation cache
- * invalidation, which statement triggers of these tables send).
+ * Kept until ehr.definition, ehr.canonical_alias, ehr.value_set or
+ * ehr.code_system change (relation cache invalidation, which statement triggers
+ * of these tables send).
  */
 #ifndef EHR_VALIDATE_DEFINITIONS_H
 #define EHR_VALIDATE_DEFINITIONS_H
@@ -50,8 +51,11 @@ extern Profile *find_profile(const char *url, int len);
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 
-/* Memory that the loaded definitions live in */
+/* Memory that the loaded definitions live in, and all that is kept with them */
 extern MemoryContext definitions_memory(void);
+
+/* Another number whenever they were dropped */
+extern uint64 definitions_generation(void);
 
 /* A property of an element: of the most derived definition that has it, or NULL */
 extern const JsonNode *element_property(const ProfileElement *element, const char *key);
