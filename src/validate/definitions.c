@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -17,6 +18,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -31,7 +33,7 @@ PG_FUNCTION_INFO_V1(ehr_definition_changed);
 
 #define CORE_DEFINITION	"http://hl7.org/fhir/StructureDefinition/"
 
-/* Tables of schema ehr whose changes are told to all backends */
+/* Tables of schema ehr whose changes are told to all backends, in the order of DefinitionTable */
 static const char *const relation_names[] = {"definition", "canonical_alias", "value_set", "code_system"};
 
 /* Everything that this backend knows of loaded definitions; dropped as a whole */
@@ -44,6 +46,7 @@ static struct
 	int			extensions;		/* -1: not counted yet */
 	uint64		generation;
 	Oid			relations[lengthof(relation_names)];
+	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
 
 	/*
 	 * What was read by a statement whose snapshot may be older than the last
@@ -123,6 +126,7 @@ definitions_memory(void)
 	kept.statement = GetCurrentStatementStartTimestamp();
 	kept.transaction = GetCurrentTransactionStartTimestamp();
 	kept.extensions = -1;
+	memset(kept.empty, 0, sizeof(kept.empty));
 	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = kept.memory;
 	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
@@ -137,6 +141,21 @@ definitions_generation(void)
 	return kept.generation;
 }
 
+bool
+definition_table_empty(DefinitionTable table)
+{
+	Relation	relation;
+
+	(void) definitions_memory();
+	if (kept.empty[table] == 0)
+	{
+		relation = table_open(kept.relations[table], AccessShareLock);
+		kept.empty[table] = RelationGetNumberOfBlocks(relation) == 0 ? 1 : -1;
+		table_close(relation, AccessShareLock);
+	}
+	return kept.empty[table] > 0;
+}
+
 /* -- reading -------------------------------------------------------------- */
 
 /* The document of a kind and URL as a tree in `memory`; NULL: there is none. */
@@ -148,6 +167,8 @@ read_definition(const char *kind, const char *url, int len, MemoryContext memory
 	Datum		values[2];
 	const JsonNode *root = NULL;
 
+	if (definition_table_empty(TABLE_DEFINITION))
+		return NULL;
 	values[0] = CStringGetTextDatum(kind);
 	values[1] = PointerGetDatum(cstring_to_text_with_len(url, len));
 	SPI_connect();
@@ -195,7 +216,8 @@ loaded_definition(const char *kind, const char *url, int len)
 bool
 any_extension_loaded(void)
 {
-	(void) definitions_memory();
+	if (definition_table_empty(TABLE_DEFINITION))
+		return false;
 	if (kept.extensions < 0)
 	{
 		int			found;

@@ -51,6 +51,17 @@ extern Profile *find_profile(const char *url, int len);
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 
+typedef enum DefinitionTable
+{
+	TABLE_DEFINITION,
+	TABLE_CANONICAL_ALIAS,
+	TABLE_VALUE_SET,
+	TABLE_CODE_SYSTEM
+} DefinitionTable;
+
+/* Whether the table has never had a row, as far as its file tells: much cheaper than a query. False: it may have some. */
+extern bool definition_table_empty(DefinitionTable table);
+
 /* Memory that the loaded definitions live in, and all that is kept with them */
 extern MemoryContext definitions_memory(void);
 

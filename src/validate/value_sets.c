@@ -83,7 +83,8 @@ any_loaded(void)
 	static SPIPlanPtr plan = NULL;
 
 	if (kept.any < 0)
-		kept.any = ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.value_set) OR"
+		kept.any = definition_table_empty(TABLE_VALUE_SET) && definition_table_empty(TABLE_CODE_SYSTEM) ? 0 :
+			 ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.value_set) OR"
 							 " EXISTS (SELECT FROM ehr.code_system s WHERE s.value_set IS NOT NULL)", 0, NULL);
 	return kept.any != 0;
 }
