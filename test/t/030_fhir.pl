@@ -104,8 +104,8 @@ my @bad = (
 	qq({"resourceType":"Basic","code":{"text":"$secret"}}), qq({"resourceType":"Patient","name":[{"family":"$secret\\q"}]}));
 $node->safe_psql($db, q{
 	CREATE DOMAIN patient AS ehr.fhir('Patient') CHECK (VALUE IS NOT NULL);
-	CREATE FUNCTION take(doc ehr.fhir) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO kept (any_type) VALUES (doc); END';
-	CREATE FUNCTION take_text(doc text) RETURNS ehr.fhir LANGUAGE sql AS 'SELECT doc::ehr.fhir';
+	CREATE FUNCTION take(doc ehr.fhir) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO kept (id, p) VALUES (2, doc); END';
+	CREATE FUNCTION take_text(doc text) RETURNS ehr.fhir LANGUAGE sql AS $$SELECT doc::ehr.fhir('Patient')$$;
 	CREATE TABLE texts (t text);
 });
 my @ways = (
@@ -114,21 +114,21 @@ my @ways = (
 	sub { "DO \$\$ BEGIN INSERT INTO kept (p) VALUES ('$_[0]'); END \$\$" },
 	sub { "DO \$\$ DECLARE v ehr.fhir('Patient'); BEGIN v := '$_[0]'; END \$\$" },
 	sub { "PREPARE i(ehr.fhir('Patient')) AS INSERT INTO kept (p) VALUES (\$1); EXECUTE i('$_[0]')" },
-	sub { "COPY kept (any_type) FROM stdin (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02');\n$_[0]\n\\.\n" },
-	sub { "UPDATE kept SET any_type = '$_[0]'" },
-	sub { "INSERT INTO kept (id, any_type) VALUES (1, '$_[0]') ON CONFLICT (id) DO UPDATE SET any_type = excluded.any_type" },
-	sub { "INSERT INTO kept (any_type) SELECT t::ehr.fhir FROM (VALUES ('$_[0]'::text)) v(t)" },
-	sub { "SELECT (ARRAY['$_[0]']::text[])::ehr.fhir[]" },
+	sub { "COPY kept (p) FROM stdin (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02');\n$_[0]\n\\.\n" },
+	sub { "UPDATE kept SET p = '$_[0]'" },
+	sub { "INSERT INTO kept (id, p) VALUES (1, '$_[0]') ON CONFLICT (id) DO UPDATE SET p = excluded.p" },
+	sub { "INSERT INTO kept (p) SELECT t::ehr.fhir('Patient') FROM (VALUES ('$_[0]'::text)) v(t)" },
+	sub { "SELECT (ARRAY['$_[0]']::text[])::ehr.fhir('Patient')[]" },
 	sub { "INSERT INTO kept (l) VALUES (ARRAY['$_[0]']::ehr.fhir('List')[])" },
 	sub { "CREATE TEMP TABLE made AS SELECT '$_[0]'::ehr.fhir('Patient') AS p" },
 	sub { "SELECT '$_[0]'::patient" },
 	sub { "SELECT take('$_[0]')" },
 	sub { "SELECT take_text('$_[0]')" },
-	sub { "INSERT INTO texts VALUES ('$_[0]'); ALTER TABLE texts ALTER t TYPE ehr.fhir USING t::ehr.fhir" },
+	sub { "INSERT INTO texts VALUES ('$_[0]'); ALTER TABLE texts ALTER t TYPE ehr.fhir('Patient') USING t::ehr.fhir" },
 	sub { "DO \$\$ BEGIN EXECUTE 'INSERT INTO kept (p) SELECT \$1::ehr.fhir' USING '$_[0]'::text; END \$\$" },
-	sub { "MERGE INTO kept USING (SELECT '$_[0]'::ehr.fhir AS d) s ON id = 1 WHEN MATCHED THEN UPDATE SET any_type = s.d" },
-	sub { "WITH w AS (SELECT '$_[0]'::ehr.fhir AS d) SELECT w.d ->> 'id' FROM w" },
-	sub { "CREATE TEMP TABLE d (p ehr.fhir DEFAULT '$_[0]')" },
+	sub { "MERGE INTO kept USING (SELECT '$_[0]'::ehr.fhir AS d) s ON id = 1 WHEN MATCHED THEN UPDATE SET p = s.d" },
+	sub { "WITH w AS (SELECT '$_[0]'::ehr.fhir('Patient') AS d) SELECT w.d ->> 'id' FROM w" },
+	sub { "CREATE TEMP TABLE d (p ehr.fhir('Patient') DEFAULT '$_[0]'); INSERT INTO d DEFAULT VALUES" },
 );
 my $out = '';
 my $refused = 0;
