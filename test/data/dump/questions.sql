@@ -5,7 +5,7 @@ SELECT count(*), count(DISTINCT any_type) FROM public.kept;
 SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute WHERE attrelid IN ('public.kept'::regclass, 'public.codes'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
 SELECT * FROM public.patients ORDER BY id;
 SELECT citizen, card, disease, citizen::text, ehr.same_card(card, '7900000001') FROM public.codes ORDER BY disease;
-SELECT indexrelid::regclass, indisvalid FROM pg_catalog.pg_index WHERE indrelid IN ('public.kept'::regclass, 'public.codes'::regclass) ORDER BY 1::text COLLATE "C";
+SELECT indexrelid::regclass, indisvalid FROM pg_catalog.pg_index WHERE indrelid IN ('public.kept'::regclass, 'public.codes'::regclass) ORDER BY indexrelid::regclass::text COLLATE "C";
 SELECT kind, url, version FROM ehr.definition ORDER BY 1, 2;
 SELECT * FROM ehr.canonical_alias;
 SELECT code FROM ehr.expand('http://example.vn/vs') ORDER BY 1;
