@@ -131,12 +131,62 @@ binding_known(int binding)
 	return kept.bindings[binding] > 0;
 }
 
+/* -- answers of this command ---------------------------------------------- */
+
+#define ANSWERS_MAX		4096
+#define QUESTION_MAX	256
+
+typedef struct Answer
+{
+	char		question[QUESTION_MAX];
+	int8		answer;
+} Answer;
+
+/*
+ * Where the answer to a question is kept while the command lasts: documents
+ * ask for the same few codes again and again.  NULL: it is not there; entered
+ * unless it is too long to be kept.
+ */
+static Answer *
+find_answer(HASHACTION action, const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	static HTAB *answers = NULL;
+	static TimestampTz statement;
+	static CommandId command;
+	static uint64 generation;
+	HASHCTL		control = {.keysize = QUESTION_MAX, .entrysize = sizeof(Answer)};
+	char		question[QUESTION_MAX];
+	size_t		url_len = strlen(url);
+
+	/* the parts are divided by line ends, which no valid one has; no system is not the empty one */
+	if (url_len + system_len + code_len + 4 > QUESTION_MAX)
+		return NULL;
+	if (answers != NULL &&
+		(statement != GetCurrentStatementStartTimestamp() || command != GetCurrentCommandId(false) ||
+		 generation != kept.generation || hash_get_num_entries(answers) >= ANSWERS_MAX))
+	{
+		hash_destroy(answers);
+		answers = NULL;
+	}
+	if (answers == NULL)
+	{
+		answers = hash_create("ehr codes of value sets", 256, &control, HASH_ELEM | HASH_STRINGS);
+		statement = GetCurrentStatementStartTimestamp();
+		command = GetCurrentCommandId(false);
+		generation = kept.generation;
+	}
+	memset(question, 0, sizeof(question));
+	snprintf(question, sizeof(question), "%s\n%s%.*s\n%.*s", url, system == NULL ? "" : "\r", system_len, system == NULL ? "" : system,
+			 code_len, code);
+	return hash_search(answers, question, action, NULL);
+}
+
 /*
  * Asks ehr.value_set_has(url, system, code, at), which keeps its plans; it is
  * looked up once a transaction.
  */
-int
-value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len)
+static int
+ask_value_set(const char *url, const char *system, int system_len, const char *code, int code_len)
 {
 	static FmgrInfo function;
 	static MemoryContext memory = NULL;
@@ -145,8 +195,6 @@ value_set_has(const char *url, const char *system, int system_len, const char *c
 	LOCAL_FCINFO(call, 4);
 	Datum		result;
 
-	if (!value_set_known(url))
-		return -1;
 	if (memory == NULL || transaction != GetCurrentTransactionStartTimestamp())
 	{
 		Oid			types[4] = {TEXTOID, TEXTOID, TEXTOID, DATEOID};
@@ -172,4 +220,22 @@ value_set_has(const char *url, const char *system, int system_len, const char *c
 	if (call->isnull)
 		return -1;
 	return DatumGetBool(result) ? 1 : 0;
+}
+
+int
+value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	Answer	   *kept_answer;
+	int			answer;
+
+	if (!value_set_known(url))
+		return -1;
+	kept_answer = find_answer(HASH_FIND, url, system, system_len, code, code_len);
+	if (kept_answer != NULL)
+		return kept_answer->answer;
+	answer = ask_value_set(url, system, system_len, code, code_len);
+	kept_answer = find_answer(HASH_ENTER, url, system, system_len, code, code_len);
+	if (kept_answer != NULL)
+		kept_answer->answer = (int8) answer;
+	return answer;
 }
