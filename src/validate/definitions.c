@@ -45,7 +45,7 @@ static struct
 	bool		registered;
 	int			extensions;		/* -1: not counted yet */
 	uint64		generation;
-	Oid			relations[lengthof(relation_names)];
+	Oid			relations[lengthof(relation_names)];	/* InvalidOid: not read yet */
 	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
 
 	/*
@@ -108,7 +108,6 @@ MemoryContext
 definitions_memory(void)
 {
 	HASHCTL		control = {.keysize = sizeof(((Profile *) NULL)->url), .entrysize = sizeof(Profile)};
-	Oid			schema;
 
 	if (kept.memory != NULL)
 		return kept.memory;
@@ -116,9 +115,8 @@ definitions_memory(void)
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	if (!kept.registered || kept.stale)
 	{
-		schema = get_namespace_oid("ehr", false);
-		for (size_t i = 0; i < lengthof(kept.relations); i++)
-			kept.relations[i] = get_relname_relid(relation_names[i], schema);
+		/* looked up anew: the extension may have been made anew */
+		memset(kept.relations, 0, sizeof(kept.relations));
 		kept.registered = true;
 		kept.unsettled = true;
 		kept.stale = false;
@@ -141,6 +139,15 @@ definitions_generation(void)
 	return kept.generation;
 }
 
+/* Before a table is read for the first time: from then on its changes are noticed. */
+static Oid
+watched(DefinitionTable table)
+{
+	if (!OidIsValid(kept.relations[table]))
+		kept.relations[table] = get_relname_relid(relation_names[table], get_namespace_oid("ehr", false));
+	return kept.relations[table];
+}
+
 bool
 definition_table_empty(DefinitionTable table)
 {
@@ -149,7 +156,7 @@ definition_table_empty(DefinitionTable table)
 	(void) definitions_memory();
 	if (kept.empty[table] == 0)
 	{
-		relation = table_open(kept.relations[table], AccessShareLock);
+		relation = table_open(watched(table), AccessShareLock);
 		kept.empty[table] = RelationGetNumberOfBlocks(relation) == 0 ? 1 : -1;
 		table_close(relation, AccessShareLock);
 	}
@@ -169,6 +176,7 @@ read_definition(const char *kind, const char *url, int len, MemoryContext memory
 
 	if (definition_table_empty(TABLE_DEFINITION))
 		return NULL;
+	(void) watched(TABLE_CANONICAL_ALIAS);
 	values[0] = CStringGetTextDatum(kind);
 	values[1] = PointerGetDatum(cstring_to_text_with_len(url, len));
 	SPI_connect();

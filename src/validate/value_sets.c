@@ -83,9 +83,15 @@ any_loaded(void)
 	static SPIPlanPtr plan = NULL;
 
 	if (kept.any < 0)
-		kept.any = definition_table_empty(TABLE_VALUE_SET) && definition_table_empty(TABLE_CODE_SYSTEM) ? 0 :
-			 ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.value_set) OR"
-							 " EXISTS (SELECT FROM ehr.code_system s WHERE s.value_set IS NOT NULL)", 0, NULL);
+	{
+		/* both are looked at, so that changes of either are noticed */
+		bool		no_value_set = definition_table_empty(TABLE_VALUE_SET);
+		bool		no_code_system = definition_table_empty(TABLE_CODE_SYSTEM);
+
+		kept.any = !(no_value_set && no_code_system) &&
+			ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.value_set) OR"
+					  " EXISTS (SELECT FROM ehr.code_system s WHERE s.value_set IS NOT NULL)", 0, NULL);
+	}
 	return kept.any != 0;
 }
 
