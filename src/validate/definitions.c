@@ -44,6 +44,8 @@ static struct
 	bool		stale;
 	bool		registered;
 	int			extensions;		/* -1: not counted yet */
+	GlobalProfile *globals;
+	int			global_count;	/* -1: not read yet */
 	uint64		generation;
 	Oid			relations[lengthof(relation_names)];	/* InvalidOid: not read yet */
 	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
@@ -124,6 +126,7 @@ definitions_memory(void)
 	kept.statement = GetCurrentStatementStartTimestamp();
 	kept.transaction = GetCurrentTransactionStartTimestamp();
 	kept.extensions = -1;
+	kept.global_count = -1;
 	memset(kept.empty, 0, sizeof(kept.empty));
 	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = kept.memory;
@@ -241,6 +244,43 @@ any_extension_loaded(void)
 		kept.extensions = found;
 	}
 	return kept.extensions > 0;
+}
+
+/*
+ * R4 ImplementationGuide.global: "profiles that all resources covered by this
+ * implementation guide must conform to".  Those of all loaded guides.
+ */
+int
+global_profiles(const GlobalProfile **profiles)
+{
+	*profiles = NULL;
+	if (definition_table_empty(TABLE_DEFINITION))
+		return 0;
+	if (kept.global_count < 0)
+	{
+		SPI_connect();
+		if (SPI_execute("SELECT g.value OPERATOR(pg_catalog.->>) 'type', g.value OPERATOR(pg_catalog.->>) 'profile'"
+						" FROM ehr.definition d, pg_catalog.jsonb_array_elements(d.doc OPERATOR(pg_catalog.->) 'global') AS g"
+						" WHERE d.kind OPERATOR(pg_catalog.=) 'ImplementationGuide'", true, 0) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not read definitions")));
+		kept.globals = MemoryContextAlloc(kept.memory, (SPI_processed + 1) * sizeof(GlobalProfile));
+		kept.global_count = 0;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			char	   *type = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+			char	   *url = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
+
+			if (type == NULL || url == NULL)
+				continue;
+			kept.globals[kept.global_count].type = fhir_type_find(type, strlen(type));
+			kept.globals[kept.global_count++].url = MemoryContextStrdup(kept.memory, url);
+		}
+		SPI_finish();
+	}
+	*profiles = kept.globals;
+	return kept.global_count;
 }
 
 /* -- elements ------------------------------------------------------------- */

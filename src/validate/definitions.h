@@ -48,6 +48,16 @@ extern void definitions_refresh(void);
 /* The profile of a canonical URL (with or without |version; aliases are followed); document NULL: not loaded. */
 extern Profile *find_profile(const char *url, int len);
 
+/* A profile that every resource of a type is to conform to */
+typedef struct GlobalProfile
+{
+	int			type;			/* type index */
+	const char *url;
+} GlobalProfile;
+
+/* Those of all loaded implementation guides; their number */
+extern int	global_profiles(const GlobalProfile **profiles);
+
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 
@@ -73,6 +83,9 @@ extern const JsonNode *element_property(const ProfileElement *element, const cha
 
 /* The same by the beginning of its key (fixed, pattern) */
 extern const JsonNode *element_property_like(const ProfileElement *element, const char *prefix);
+
+/* Whether a value has all that a pattern has; `whole`: and nothing else (fixed values) */
+extern bool pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole);
 
 extern ProfileElement *element_child(const ProfileElement *element, const char *name, int len);
 

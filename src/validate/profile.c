@@ -139,8 +139,6 @@ same_number(const JsonNode *a, const JsonNode *b)
 	return strtold(x, NULL) == strtold(y, NULL);
 }
 
-static bool pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole);
-
 /* Every item of the pattern's array is matched by some item (whole: the same array) */
 static bool
 pattern_array(const JsonNode *pattern, const JsonNode *node, bool whole)
@@ -160,7 +158,7 @@ pattern_array(const JsonNode *pattern, const JsonNode *node, bool whole)
 }
 
 /* pattern[x]: what it has the value has; fixed[x] (whole): the value is the same */
-static bool
+bool
 pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole)
 {
 	CHECK_FOR_INTERRUPTS();
@@ -1034,14 +1032,37 @@ check_asked_profile(Validation *v, const char *profile)
 	start(v, &url, &focus, &scope, type_text(focus.type), true);
 }
 
+static bool
+declares(const JsonNode *profiles, const char *url)
+{
+	for (int i = 0; i < items_of(profiles); i++)
+	{
+		if (text_is(item_of(profiles, i), url))
+			return true;
+	}
+	return false;
+}
+
 void
 check_declared_profiles(Validation *v, const FhirVisit *visit)
 {
 	const JsonNode *profiles = child_of(child_of(visit->node, "meta"), "profile");
 	FhirFocus	focus = {visit->node, NULL, visit->type};
 	FhirScope	scope = {visit->resource, visit->resource_type, visit->root, visit->root_type};
+	const GlobalProfile *globals;
+	int			count = global_profiles(&globals);
 	char		path[FHIR_PATH_SIZE];
 
+	for (int i = 0; i < count && !v->full; i++)
+	{
+		JsonNode	url = {.kind = NODE_STRING, .len = strlen(globals[i].url)};
+
+		if (globals[i].type != visit->type || declares(profiles, globals[i].url))
+			continue;
+		url.u.text = globals[i].url;
+		fhir_place_path(visit->place, NULL, -1, path);
+		start(v, &url, &focus, &scope, path, false);
+	}
 	if (profiles == NULL || profiles->kind != NODE_ARRAY)
 		return;
 	fhir_place_path(visit->place, NULL, -1, path);

@@ -78,6 +78,9 @@ extern void check_known_extension(Validation *v, const FhirVisit *visit);
 /* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
 extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
 
+/* A StructureDefinition against the loaded profile that it derives from */
+extern void check_derivation(Validation *v, const FhirVisit *visit);
+
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
 
