@@ -59,13 +59,13 @@ DECLARE
 	version text := coalesce(resource ->> 'version', '');
 	faults text;
 BEGIN
-	IF kind IS NULL OR kind <> ALL (ARRAY['StructureDefinition', 'ValueSet', 'CodeSystem', 'ConceptMap', 'SearchParameter', 'Questionnaire']) THEN
+	IF kind IS NULL OR kind <> ALL (ARRAY['StructureDefinition', 'ValueSet', 'CodeSystem', 'ConceptMap', 'SearchParameter', 'Questionnaire', 'ImplementationGuide']) THEN
 		RAISE EXCEPTION 'this type of resource is no definition' USING ERRCODE = 'invalid_parameter_value',
-			HINT = 'Load StructureDefinition, ValueSet, CodeSystem, ConceptMap, SearchParameter or Questionnaire.';
+			HINT = 'Load StructureDefinition, ValueSet, CodeSystem, ConceptMap, SearchParameter, Questionnaire or ImplementationGuide.';
 	END IF;
 	SELECT string_agg((issue #>> '{expression,0}') || ': ' || (issue #>> '{details,text}'), '; ') INTO faults
 	FROM jsonb_array_elements(ehr.validate(resource) -> 'issue') AS i(issue)
-	WHERE issue ->> 'severity' IN ('error', 'fatal') AND issue #>> '{details,coding,0,code}' NOT LIKE 'profile-%';
+	WHERE issue ->> 'severity' IN ('error', 'fatal') AND issue #>> '{details,coding,0,code}' !~ '^(profile|map)-';
 	IF faults IS NOT NULL THEN
 		RAISE EXCEPTION 'the definition is not valid' USING ERRCODE = 'check_violation', DETAIL = left(faults, 1000) || '.',
 			HINT = 'ehr.validate lists all faults.';
@@ -89,5 +89,5 @@ BEGIN
 	END IF;
 	RETURN url || CASE WHEN version <> '' THEN '|' || version ELSE '' END;
 END $$;
-COMMENT ON FUNCTION ehr.load_definition(jsonb) IS 'takes a profile, extension, value set, code system, concept map, search parameter or questionnaire; gives back its canonical URL';
+COMMENT ON FUNCTION ehr.load_definition(jsonb) IS 'takes a profile, extension, value set, code system, concept map, search parameter, questionnaire or implementation guide; gives back its canonical URL';
 REVOKE EXECUTE ON FUNCTION ehr.load_definition(jsonb) FROM PUBLIC;

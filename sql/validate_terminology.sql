@@ -92,6 +92,8 @@ CREATE TABLE ehr.value_set_code (
 );
 COMMENT ON TABLE ehr.value_set_code IS 'codes that value sets list, by rule; rule 0: the expansion that came with the value set';
 
+CREATE INDEX ON ehr.value_set_code (value_set, code);
+
 CREATE TABLE ehr.concept_map (
 	id int PRIMARY KEY,
 	url text NOT NULL,
@@ -137,6 +139,12 @@ SELECT pg_catalog.pg_extension_config_dump('ehr.value_set_code', '');
 SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map', '');
 SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map_group', '');
 SELECT pg_catalog.pg_extension_config_dump('ehr.concept_map_entry', '');
+
+-- validate() remembers which value sets are loaded.
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ehr.value_set
+	FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.definition_changed();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ehr.code_system
+	FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.definition_changed();
 
 -- The value sets of R4's required bindings are compiled in.
 
@@ -200,7 +208,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ehr.concept_key(text, boolean, text) IS 'a code as it is compared in its system';
 
--- The property of a concept as text, for the filters of value sets.
+-- The property of a concept as text, for the filters of value sets. OFFSET 0: one look-up in the index, not a hash of the whole hierarchy.
 CREATE FUNCTION ehr.concept_passes(system int, key text, filters jsonb) RETURNS boolean
 	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -227,10 +235,10 @@ BEGIN
 			WHEN 'not-in' THEN NOT got.value && string_to_array(f.value, ',')
 			WHEN 'exists' THEN (got.value <> '{}') = (f.value = 'true')
 			WHEN 'regex' THEN EXISTS (SELECT FROM unnest(got.value) AS u WHERE u ~ ('^(?:' || f.value || ')$'))
-			WHEN 'is-a' THEN c.key = k.value OR EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value)
-			WHEN 'descendent-of' THEN EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value)
-			WHEN 'is-not-a' THEN c.key <> k.value AND NOT EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value)
-			WHEN 'generalizes' THEN c.key = k.value OR EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = k.value AND a.ancestor = c.key)
+			WHEN 'is-a' THEN c.key = k.value OR EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value OFFSET 0)
+			WHEN 'descendent-of' THEN EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value OFFSET 0)
+			WHEN 'is-not-a' THEN c.key <> k.value AND NOT EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = c.key AND a.ancestor = k.value OFFSET 0)
+			WHEN 'generalizes' THEN c.key = k.value OR EXISTS (SELECT FROM ehr.concept_ancestor a WHERE a.system = c.system AND a.key = k.value AND a.ancestor = c.key OFFSET 0)
 		END, false)));
 END $$;
 COMMENT ON FUNCTION ehr.concept_passes(int, text, jsonb) IS 'whether a concept passes all filters of a ValueSet.compose.include';
@@ -261,7 +269,7 @@ BEGIN
 			SELECT * INTO c FROM ehr.concept k WHERE k.system = s.id AND k.key = ehr.concept_key(s.hierarchy, s.case_sensitive, $3)
 				AND k.valid_from <= at AND at < k.valid_to;
 			IF FOUND THEN
-				result := NOT c.abstract AND ehr.concept_passes(s.id, c.key, r.filters);
+				result := NOT c.abstract AND (r.filters = '[]' OR ehr.concept_passes(s.id, c.key, r.filters));
 			ELSE
 				result := CASE WHEN s.content = 'complete' THEN false END;
 			END IF;
@@ -312,12 +320,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ehr.value_set_has(text, text, text, date) IS
 	'whether a value set has a code on a day; a null system stands for any; null: the value set is not known, or it cannot be told';
-
-CREATE FUNCTION ehr_internal.value_set_has(url text, system text, code text) RETURNS boolean
-	LANGUAGE sql STABLE PARALLEL SAFE COST 1000
-	SET search_path = pg_catalog, pg_temp
-	AS $$ SELECT ehr.value_set_has(url, system, code, current_date) $$;
-COMMENT ON FUNCTION ehr_internal.value_set_has(text, text, text) IS 'whether a value set has a code today; null: unknown';
 
 -- Expansion
 

@@ -48,6 +48,8 @@ $(OBJS): $(ROOM_HEADERS)
 model:
 	python3 src/core/fhir_model_gen.py
 	python3 src/core/fhir_invariants_gen.py
+	python3 src/core/fhir_schedule_gen.py
+	python3 src/core/fhir_search_gen.py
 
 # The table of units anew, out of src/core/ucum_units.tsv.
 .PHONY: units

@@ -13,6 +13,17 @@
 #define PIECE			(4 * 1024 * 1024)
 #define BLOCK_SIZE		(64 * 1024)
 
+/* From 2.9.0 on expat has these in 64 bits and deprecates the others. */
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+#define current_line(parser)		XML_GetCurrentLineNumber64(parser)
+#define current_byte(parser)		XML_GetCurrentByteIndex64(parser)
+#define current_byte_count(parser)	XML_GetCurrentByteCount64(parser)
+#else
+#define current_line(parser)		XML_GetCurrentLineNumber(parser)
+#define current_byte(parser)		XML_GetCurrentByteIndex(parser)
+#define current_byte_count(parser)	XML_GetCurrentByteCount(parser)
+#endif
+
 struct ClaimsXmlBlock
 {
 	struct ClaimsXmlBlock *next;
@@ -226,7 +237,7 @@ leave_group(Reader *r, const Open *o)
 		g->index[i] = i < r->nlevels ? r->index[i] : 0;
 	g->line = o->line;
 	g->from = o->from;
-	g->to = XML_GetCurrentByteIndex(r->parser) + XML_GetCurrentByteCount(r->parser);
+	g->to = current_byte(r->parser) + current_byte_count(r->parser);
 	r->nlevels--;
 }
 
@@ -296,8 +307,8 @@ on_start(void *arg, const XML_Char *name, const XML_Char **atts)
 
 	o = &r->open[r->depth++];
 	o->has_child = false;
-	o->line = (int) XML_GetCurrentLineNumber(r->parser);
-	o->from = XML_GetCurrentByteIndex(r->parser);
+	o->line = (int) current_line(r->parser);
+	o->from = current_byte(r->parser);
 	o->path_end = r->path.len;
 	o->opened_level = enter_group(r, name) ? r->nlevels - 1 : -1;
 	if (append(r, &r->path, name, n))
@@ -421,7 +432,7 @@ claims_xml_read(const CoreContext *cx, const char *data, size_t len,
 	XML_SetCharacterDataHandler(r.parser, on_text);
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	parse(&r, data, len);
-	line = (int) XML_GetCurrentLineNumber(r.parser);
+	line = (int) current_line(r.parser);
 	XML_ParserFree(r.parser);
 
 	if (r.text.bytes != NULL)

@@ -700,9 +700,10 @@ missing_elements(Check *c, int type, uint64_t missing, const Step *at)
 
 /*
  * The merge: children and elements are sorted alike, so one pass over both
- * finds what is unknown, what stands twice and what is missing.
+ * finds what is unknown, what stands twice and what is missing.  Returns the
+ * slots that are filled.
  */
-static void
+static uint64_t
 merge_children(Check *c, const JsonNode *node, int type, const Step *at)
 {
 	const FhirType *t = &fhir_types[type];
@@ -746,13 +747,16 @@ merge_children(Check *c, const JsonNode *node, int type, const Step *at)
 		seen |= bit;
 		check_element(c, node, child, element, first + element->main, at);
 	}
-	if (c->status == CORE_OK)
+	if (c->status == CORE_OK && (t->required & ~seen) != 0)
 		missing_elements(c, type, t->required & ~seen, at);
+	return seen;
 }
 
 static void
 check_object(Check *c, const JsonNode *node, int type, const Step *at)
 {
+	uint64_t	seen;
+
 	if (c->depth >= FHIR_DEPTH_MAX)
 	{
 		fault(c, FHIR_RULE_DEPTH, at, NULL, NULL);
@@ -764,7 +768,7 @@ check_object(Check *c, const JsonNode *node, int type, const Step *at)
 		return;
 	}
 	c->depth++;
-	merge_children(c, node, type, at);
+	seen = merge_children(c, node, type, at);
 	c->depth--;
 	if (c->visitor != NULL && c->status == CORE_OK)
 	{
@@ -773,6 +777,8 @@ check_object(Check *c, const JsonNode *node, int type, const Step *at)
 		visit.node = node;
 		visit.type = type;
 		visit.place = at;
+		visit.seen = seen;
+		visit.clean = !c->faults;
 		visit.outermost = c->depth == 0;
 		c->visitor(c->arg, &visit);
 	}

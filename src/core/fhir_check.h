@@ -92,6 +92,8 @@ typedef struct FhirVisit
 	int			resource_type;
 	const JsonNode *root;		/* and the one that contains it, or the same */
 	int			root_type;
+	uint64_t	seen;			/* slots of its type that are filled */
+	bool		clean;			/* no fault was found so far: what is seen is there */
 	bool		outermost;		/* the document itself */
 } FhirVisit;
 

@@ -1,79 +1,18 @@
 /*
  * fhir_invariants.c
- *		Invariants of R4 by type index, parsed.
+ *		Invariants of R4: their expressions, and lists of names.
  */
 #include "fhir_invariants.h"
 
 #include <string.h>
 
-#include "fhir_model.h"
-
-int
-fhir_type_find_path(const char *path)
-{
-	size_t		len = strcspn(path, ".");
-	int			type = fhir_type_find(path, len);
-
-	while (type != 0 && path[len] == '.')
-	{
-		const FhirElement *element;
-
-		path += len + 1;
-		len = strcspn(path, ".");
-		element = fhir_element_find(type, path, len);
-		type = element == NULL ? 0 : element->type;
-	}
-	return type;
-}
 
 CoreStatus
-fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans)
+fhir_invariant_parse(const CoreContext *cx, int index, FhirInvariantPlan *plan)
 {
-	size_t		types = (size_t) fhir_type_count + 1;
-	uint16_t   *type_of = cx->alloc(cx->arg, (fhir_invariant_count + fhir_binding_count) * sizeof(uint16_t));
-
-	memset(plans, 0, sizeof(*plans));
-	plans->plans = cx->alloc(cx->arg, fhir_invariant_count * sizeof(FhirInvariantPlan));
-	plans->first = cx->alloc(cx->arg, types * sizeof(uint16_t));
-	plans->bindings = cx->alloc(cx->arg, fhir_binding_count * sizeof(*plans->bindings));
-	plans->first_binding = cx->alloc(cx->arg, types * sizeof(uint16_t));
-	if (type_of == NULL || plans->plans == NULL || plans->first == NULL || plans->bindings == NULL ||
-		plans->first_binding == NULL)
-		return CORE_NO_MEMORY;
-	for (int i = 0; i < fhir_invariant_count; i++)
-		type_of[i] = (uint16_t) fhir_type_find_path(fhir_invariants[i].type);
-	for (int i = 0; i < fhir_binding_count; i++)
-		type_of[fhir_invariant_count + i] = (uint16_t) fhir_type_find_path(fhir_bindings[i].type);
-	memset(plans->first, 0, types * sizeof(uint16_t));
-	memset(plans->first_binding, 0, types * sizeof(uint16_t));
-	/* sorted by counting: first how many of each type there are, one place further on; then where each begins */
-	for (int i = 0; i < fhir_invariant_count; i++)
-		plans->first[type_of[i] + 1]++;
-	for (int i = 0; i < fhir_binding_count; i++)
-		plans->first_binding[type_of[fhir_invariant_count + i] + 1]++;
-	for (size_t type = 1; type < types; type++)
-	{
-		plans->first[type] += plans->first[type - 1];
-		plans->first_binding[type] += plans->first_binding[type - 1];
-	}
-	/* filling moves each type's beginning to its end, which is the next one's beginning: moved back afterwards */
-	for (int i = 0; i < fhir_invariant_count; i++)
-		plans->plans[plans->first[type_of[i]]++] = (FhirInvariantPlan) {&fhir_invariants[i], NULL, false};
-	for (int i = 0; i < fhir_binding_count; i++)
-		plans->bindings[plans->first_binding[type_of[fhir_invariant_count + i]]++] = &fhir_bindings[i];
-	memmove(plans->first + 1, plans->first, (types - 1) * sizeof(uint16_t));
-	memmove(plans->first_binding + 1, plans->first_binding, (types - 1) * sizeof(uint16_t));
-	plans->first[0] = plans->first_binding[0] = 0;
-	cx->free(cx->arg, type_of);
-	return CORE_OK;
-}
-
-CoreStatus
-fhir_invariant_parse(const CoreContext *cx, FhirInvariantPlan *plan)
-{
-	const char *text = plan->invariant->expression;
-	size_t		at;
+	const char *text = fhir_invariants[index].expression;
 	CoreStatus	status = CORE_OK;
+	size_t		at;
 
 	if (!plan->parsed)
 	{
@@ -92,11 +31,11 @@ fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len)
 	while (low <= high)
 	{
 		int			mid = (low + high) / 2;
-		size_t		known = strlen(table[mid].name);
-		int			order = memcmp(name, table[mid].name, len < known ? len : known);
+		int			order = strncmp(name, table[mid].name, len);
 
-		if (order == 0)
-			order = len < known ? -1 : len > known;
+		/* strncmp stops where the known name ends; a NUL in `name` is none of its bytes */
+		if (order == 0 && table[mid].name[len] != '\0')
+			order = -1;
 		if (order == 0)
 			return &table[mid];
 		if (order < 0)

@@ -2,8 +2,8 @@
  * fhir_invariants.h
  *		The invariants of FHIR R4, and its bindings that are not required.
  *
- * Tables are generated from HL7's definitions (fhir_invariants_gen.py); the
- * expressions are parsed once (fhir_expr.h) and found by type.
+ * Tables are generated from HL7's definitions (fhir_invariants_gen.py); which
+ * of them are asked of which type is in fhir_schedule.h.
  */
 #ifndef EHR_FHIR_INVARIANTS_H
 #define EHR_FHIR_INVARIANTS_H
@@ -49,30 +49,14 @@ extern const int fhir_known_parameter_count;
 /* NULL if there is none of this name */
 extern const FhirKnown *fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len);
 
-/* Of one invariant: its expression, NULL where the subset does not have it */
+/* An invariant's expression, parsed at its first use; NULL: the subset does not have it */
 typedef struct FhirInvariantPlan
 {
-	const FhirInvariant *invariant;
 	FhirExpr   *expr;
-	bool		parsed;			/* at first use: fhir_invariant_parse */
+	bool		parsed;
 } FhirInvariantPlan;
 
-/* Ranges in the tables by type index; positions first[t] .. first[t + 1] - 1 */
-typedef struct FhirInvariantPlans
-{
-	FhirInvariantPlan *plans;	/* sorted by type index */
-	uint16_t   *first;
-	const FhirBinding **bindings;
-	uint16_t   *first_binding;
-} FhirInvariantPlans;
-
-/* Places all invariants by type; the result lives as long as the context's memory. CORE_NO_MEMORY. */
-extern CoreStatus fhir_invariants_prepare(const CoreContext *cx, FhirInvariantPlans *plans);
-
-/* Parses an invariant's expression if that was not done yet, in memory that lives as long as the plans. CORE_NO_MEMORY. */
-extern CoreStatus fhir_invariant_parse(const CoreContext *cx, FhirInvariantPlan *plan);
-
-/* Type index of a type as the tables write it ("Patient.contact"), 0 if there is none. */
-extern int	fhir_type_find_path(const char *path);
+/* Parses the expression of invariant `index` if that was not done yet, in memory that lives as long as the plan. CORE_NO_MEMORY. */
+extern CoreStatus fhir_invariant_parse(const CoreContext *cx, int index, FhirInvariantPlan *plan);
 
 #endif							/* EHR_FHIR_INVARIANTS_H */

@@ -9,14 +9,6 @@
 
 #include <string.h>
 
-int
-fhir_compare(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	if (a_len != b_len)
-		return a_len < b_len ? -1 : 1;
-	return memcmp(a, b, a_len);
-}
-
 /* Case is folded for ASCII only: resource names have no other letters. */
 static int
 compare_names(const char *a, size_t a_len, const char *b, size_t b_len, bool folded)

@@ -21,6 +21,7 @@
 #ifndef EHR_FHIR_MODEL_H
 #define EHR_FHIR_MODEL_H
 
+#include "bytes.h"
 #include "core.h"
 
 #define FHIR_RESOURCE_BASE	32
@@ -122,7 +123,11 @@ fhir_string_len(uint16_t offset)
 }
 
 /* The order of jsonb's keys, of elements and of codes: negative, 0 or positive. */
-extern int	fhir_compare(const char *a, size_t a_len, const char *b, size_t b_len);
+static inline int
+fhir_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	return bytes_key_order(a, a_len, b, b_len);
+}
 
 /* Resource type number (1..148) of a name in its exact spelling, 0 if there is none. */
 extern int	fhir_resource_number(const char *name, size_t len);

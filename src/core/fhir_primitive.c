@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "bytes.h"
+
 static inline bool
 is_digit(char c)
 {
@@ -27,6 +29,39 @@ static inline bool
 is_space(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Classes of bytes: one look-up instead of a row of comparisons */
+enum
+{
+	IN_ID = 1,					/* [A-Za-z0-9.-] */
+	IN_HEX = 2					/* [0-9a-f] */
+};
+
+#define DIGIT	(IN_ID | IN_HEX)
+static const unsigned char classes[256] = {
+	['-'] = IN_ID, ['.'] = IN_ID,
+	['0'] = DIGIT, ['1'] = DIGIT, ['2'] = DIGIT, ['3'] = DIGIT, ['4'] = DIGIT,
+	['5'] = DIGIT, ['6'] = DIGIT, ['7'] = DIGIT, ['8'] = DIGIT, ['9'] = DIGIT,
+	['A'] = IN_ID, ['B'] = IN_ID, ['C'] = IN_ID, ['D'] = IN_ID, ['E'] = IN_ID, ['F'] = IN_ID, ['G'] = IN_ID,
+	['H'] = IN_ID, ['I'] = IN_ID, ['J'] = IN_ID, ['K'] = IN_ID, ['L'] = IN_ID, ['M'] = IN_ID, ['N'] = IN_ID,
+	['O'] = IN_ID, ['P'] = IN_ID, ['Q'] = IN_ID, ['R'] = IN_ID, ['S'] = IN_ID, ['T'] = IN_ID, ['U'] = IN_ID,
+	['V'] = IN_ID, ['W'] = IN_ID, ['X'] = IN_ID, ['Y'] = IN_ID, ['Z'] = IN_ID,
+	['a'] = DIGIT, ['b'] = DIGIT, ['c'] = DIGIT, ['d'] = DIGIT, ['e'] = DIGIT, ['f'] = DIGIT, ['g'] = IN_ID,
+	['h'] = IN_ID, ['i'] = IN_ID, ['j'] = IN_ID, ['k'] = IN_ID, ['l'] = IN_ID, ['m'] = IN_ID, ['n'] = IN_ID,
+	['o'] = IN_ID, ['p'] = IN_ID, ['q'] = IN_ID, ['r'] = IN_ID, ['s'] = IN_ID, ['t'] = IN_ID, ['u'] = IN_ID,
+	['v'] = IN_ID, ['w'] = IN_ID, ['x'] = IN_ID, ['y'] = IN_ID, ['z'] = IN_ID,
+};
+
+/* Whether all bytes are of the class */
+static inline bool
+all_in(const char *text, size_t len, unsigned char class)
+{
+	unsigned char common = class;
+
+	for (size_t i = 0; i < len; i++)
+		common &= classes[(unsigned char) text[i]];
+	return common != 0;
 }
 
 /* -- dates and times ---------------------------------------------------- */
@@ -290,8 +325,14 @@ valid_string(const char *text, size_t len)
 		return false;
 	for (size_t i = 0; i < len; i++)
 	{
-		unsigned char c = (unsigned char) text[i];
+		unsigned char c;
 
+		/* words without control characters are passed over */
+		while (len - i >= 8 && !bytes_any_below(bytes_load(text + i), ' '))
+			i += 8;
+		if (i == len)
+			break;
+		c = (unsigned char) text[i];
 		if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
 			return false;
 	}
@@ -310,7 +351,11 @@ valid_uri(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		if ((unsigned char) text[i] <= ' ' || text[i] == 0x7F)
+		/* a byte is DEL where its difference to DEL is below 1 */
+		while (len - i >= 8 && !bytes_any_below(bytes_load(text + i), ' ' + 1) &&
+			   !bytes_any_below(bytes_load(text + i) ^ BYTES_ONES * 0x7F, 1))
+			i += 8;
+		if (i < len && ((unsigned char) text[i] <= ' ' || text[i] == 0x7F))
 			return false;
 	}
 	return len > 0;
@@ -343,14 +388,7 @@ valid_code(const char *text, size_t len)
 bool
 fhir_id_valid(const char *text, size_t len)
 {
-	if (len < 1 || len > 64)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		if (!is_letter(text[i]) && !is_digit(text[i]) && text[i] != '-' && text[i] != '.')
-			return false;
-	}
-	return true;
+	return len >= 1 && len <= 64 && all_in(text, len, IN_ID);
 }
 
 /* urn:oid:[0-2](\.(0|[1-9][0-9]*))+ */
@@ -379,17 +417,12 @@ valid_oid(const char *text, size_t len)
 static bool
 valid_uuid(const char *text, size_t len)
 {
-	if (len != 45 || memcmp(text, "urn:uuid:", 9) != 0)
+	if (len != 45 || !bytes_same(text, "urn:uuid:", 9))
 		return false;
 	text += 9;
-	for (int i = 0; i < 36; i++)
-	{
-		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? text[i] != '-' : !(is_digit(text[i]) || (text[i] >= 'a' && text[i] <= 'f')))
-			return false;
-	}
-	return true;
+	return text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' && all_in(text, 8, IN_HEX) &&
+		all_in(text + 9, 4, IN_HEX) && all_in(text + 14, 4, IN_HEX) && all_in(text + 19, 4, IN_HEX) &&
+		all_in(text + 24, 12, IN_HEX);
 }
 
 /* RFC 4648 with padding; white space is allowed anywhere */

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #define CHUNK_SIZE		(16 * 1024)
 #define INSERTION_MAX	24
 #define INTERRUPT_EVERY 4096
@@ -108,9 +109,7 @@ push_pending(JsonTree *tree)
 static inline int
 compare_keys(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-	if (a_len != b_len)
-		return a_len < b_len ? -1 : 1;
-	return memcmp(a, b, a_len);
+	return bytes_key_order(a, a_len, b, b_len);
 }
 
 static inline bool

@@ -81,17 +81,17 @@ read_number(JsonTree *tree, Numeric number, JsonNode *node)
 	return CORE_OK;
 }
 
-static CoreStatus
-read_value(JsonTree *tree, const JsonbContainer *container, JEntry entry, const char *base, uint32 offset,
-		   uint32 index, JsonNode *node, int depth)
+/* Length of the datum of an entry that begins at `offset` */
+static inline uint32
+entry_length(JEntry entry, uint32 offset)
 {
-	if (JBE_ISSTRING(entry))
-	{
-		node->kind = NODE_STRING;
-		node->u.text = base + offset;
-		node->len = getJsonbLength(container, index);
-		return CORE_OK;
-	}
+	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) - offset : JBE_OFFLENFLD(entry);
+}
+
+/* Of all but strings */
+static CoreStatus
+read_value(JsonTree *tree, JEntry entry, const char *base, uint32 offset, JsonNode *node, int depth)
+{
 	if (JBE_ISCONTAINER(entry))
 		return read_container(tree, (const JsonbContainer *) (base + INTALIGN(offset)), node, depth + 1);
 	if (JBE_ISNUMERIC(entry))
@@ -124,18 +124,28 @@ read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, 
 	for (i = 0; i < count; i++)
 	{
 		children[i].key = object ? base + offset : NULL;
-		children[i].key_len = object ? getJsonbLength(container, i) : 0;
+		children[i].key_len = object ? entry_length(container->children[i], offset) : 0;
 		offset += children[i].key_len;
 	}
 	for (i = 0; i < count; i++)
 	{
-		uint32		index = object ? count + i : i;
-		CoreStatus	status = read_value(tree, container, container->children[index], base, offset, index,
-										&children[i], depth);
+		JEntry		entry = container->children[object ? count + i : i];
+		uint32		len = entry_length(entry, offset);
 
-		if (status != CORE_OK)
-			return status;
-		offset += getJsonbLength(container, index);
+		if (JBE_ISSTRING(entry))
+		{
+			children[i].kind = NODE_STRING;
+			children[i].u.text = base + offset;
+			children[i].len = len;
+		}
+		else
+		{
+			CoreStatus	status = read_value(tree, entry, base, offset, &children[i], depth);
+
+			if (status != CORE_OK)
+				return status;
+		}
+		offset += len;
 	}
 	node->kind = object ? NODE_OBJECT : NODE_ARRAY;
 	node->u.children = children;

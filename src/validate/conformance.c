@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "fhir/fhir_tree.h"
 #include "validate/validate.h"
 
@@ -235,21 +237,89 @@ check_code_system(Validation *v, const FhirVisit *visit)
 	pfree(table.codes);
 }
 
+/* -- ConceptMap ----------------------------------------------------------- */
+
+/*
+ * ConceptMap.source[x] is "the value set that contains the concepts that are
+ * being mapped": where it is loaded, the mapped codes are in it.  Codes of
+ * target[x] that are not in it are warned of.
+ */
+static void
+check_mapped(Validation *v, const FhirVisit *visit, const JsonNode *code, const JsonNode *system, const char *value_set,
+			 bool source, const char *child)
+{
+	char		path[FHIR_PATH_SIZE];
+
+	if (code == NULL || code->kind != NODE_STRING || system == NULL || system->kind != NODE_STRING ||
+		value_set_has(value_set, system->u.text, system->len, code->u.text, code->len) != 0)
+		return;
+	fhir_place_path(visit->place, child, -1, path);
+	add_issue(v, source ? SEVERITY_ERROR : SEVERITY_WARNING, "code-invalid", source ? "map-source" : "map-target",
+			  source ? "the mapped code is not in the value set that is the map's source" :
+			  "the code that is mapped to is not in the value set that is the map's target", NULL, path);
+}
+
+/* The value set that a map's source or target is; NULL: none is named, or it is not known. */
+static const char *
+mapped_set(const JsonNode *map, const char *uri, const char *canonical)
+{
+	const JsonNode *url = child_of(map, canonical) != NULL ? child_of(map, canonical) : child_of(map, uri);
+	char	   *text;
+
+	if (url == NULL || url->kind != NODE_STRING)
+		return NULL;
+	text = pnstrdup(url->u.text, url->len);
+	return value_set_known(text) ? text : NULL;
+}
+
+static void
+check_concept_map(Validation *v, const FhirVisit *visit)
+{
+	const JsonNode *groups = child_of(visit->node, "group");
+	const char *source = mapped_set(visit->node, "sourceUri", "sourceCanonical");
+	const char *target = mapped_set(visit->node, "targetUri", "targetCanonical");
+
+	if (source == NULL && target == NULL)
+		return;
+	for (int g = 0; g < items_of(groups); g++)
+	{
+		const JsonNode *group = item_of(groups, g);
+		const JsonNode *elements = child_of(group, "element");
+
+		for (int e = 0; e < items_of(elements) && !v->full; e++)
+		{
+			const JsonNode *element = item_of(elements, e);
+			const JsonNode *targets = child_of(element, "target");
+
+			CHECK_FOR_INTERRUPTS();
+			if (source != NULL)
+				check_mapped(v, visit, child_of(element, "code"), child_of(group, "source"), source, true,
+							 psprintf("group[%d].element[%d].code", g, e));
+			for (int t = 0; target != NULL && t < items_of(targets); t++)
+				check_mapped(v, visit, child_of(item_of(targets, t), "code"), child_of(group, "target"), target, false,
+							 psprintf("group[%d].element[%d].target[%d].code", g, e, t));
+		}
+	}
+}
+
 void
 check_conformance_resource(Validation *v, const FhirVisit *visit)
 {
-	static const struct
+	static struct
 	{
-		const char *type;
+		const char *name;
 		void		(*check) (Validation *v, const FhirVisit *visit);
+		int			type;		/* 0: not looked up yet */
 	}			checks[] = {
 		{"ValueSet", check_value_set}, {"CodeSystem", check_code_system}, {"SearchParameter", check_search_parameter},
+		{"ConceptMap", check_concept_map}, {"StructureDefinition", check_derivation},
 	};
-	const JsonNode *type = child_of(visit->node, "resourceType");
 
 	for (size_t i = 0; i < lengthof(checks); i++)
 	{
-		if (text_is(type, checks[i].type))
+		if (checks[i].type == 0)
+			checks[i].type = fhir_type_find(checks[i].name, strlen(checks[i].name));
+		if (visit->type == checks[i].type)
 			checks[i].check(v, visit);
 	}
 }

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -17,6 +18,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -31,15 +33,30 @@ PG_FUNCTION_INFO_V1(ehr_definition_changed);
 
 #define CORE_DEFINITION	"http://hl7.org/fhir/StructureDefinition/"
 
+/* Tables of schema ehr whose changes are told to all backends, in the order of DefinitionTable */
+static const char *const relation_names[] = {"definition", "canonical_alias", "value_set", "code_system"};
+
 /* Everything that this backend knows of loaded definitions; dropped as a whole */
 static struct
 {
-	MemoryContext memory;
+	MemoryContext memory;		/* NULL: nothing is kept */
 	HTAB	   *profiles;
 	bool		stale;
 	bool		registered;
 	int			extensions;		/* -1: not counted yet */
-	Oid			relations[2];	/* ehr.definition, ehr.canonical_alias */
+	GlobalProfile *globals;
+	int			global_count;	/* -1: not read yet */
+	uint64		generation;
+	Oid			relations[lengthof(relation_names)];	/* InvalidOid: not read yet */
+	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
+
+	/*
+	 * What was read by a statement whose snapshot may be older than the last
+	 * change is dropped once more, when that snapshot is gone.
+	 */
+	bool		unsettled;
+	TimestampTz statement;
+	TimestampTz transaction;
 } kept = {.extensions = -1};
 
 /* -- invalidation --------------------------------------------------------- */
@@ -47,8 +64,11 @@ static struct
 static void
 relation_changed(Datum arg, Oid relation)
 {
-	if (relation == InvalidOid || relation == kept.relations[0] || relation == kept.relations[1])
-		kept.stale = true;
+	for (size_t i = 0; i < lengthof(kept.relations); i++)
+	{
+		if (relation == InvalidOid || relation == kept.relations[i])
+			kept.stale = true;
+	}
 }
 
 /*
@@ -66,37 +86,84 @@ ehr_definition_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
+/* Whether a snapshot taken now may be newer than the one that the kept things were read with */
+static bool
+snapshot_moved(void)
+{
+	return kept.transaction != GetCurrentTransactionStartTimestamp() ||
+		(!IsolationUsesXactSnapshot() && kept.statement != GetCurrentStatementStartTimestamp());
+}
+
 void
 definitions_refresh(void)
 {
-	HASHCTL		control = {.keysize = sizeof(((Profile *) NULL)->url), .entrysize = sizeof(Profile)};
-	Oid			schema;
-
-	if (!kept.registered)
-	{
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-		kept.registered = true;
-		kept.stale = true;
-	}
-	if (!kept.stale)
+	if (kept.memory == NULL || !(kept.stale || (kept.unsettled && snapshot_moved())))
 		return;
-	if (kept.memory != NULL)
-		MemoryContextDelete(kept.memory);
+	MemoryContextDelete(kept.memory);
 	kept.memory = NULL;
-	schema = get_namespace_oid("ehr", false);
-	kept.relations[0] = get_relname_relid("definition", schema);
-	kept.relations[1] = get_relname_relid("canonical_alias", schema);
-	kept.extensions = -1;
-	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
-	control.hcxt = kept.memory;
-	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	kept.stale = false;
+	if (!kept.stale)
+		kept.unsettled = false;
 }
 
+/* Makes ready to keep things, before the first of them is read: validations that need none pay nothing. */
 MemoryContext
 definitions_memory(void)
 {
+	HASHCTL		control = {.keysize = sizeof(((Profile *) NULL)->url), .entrysize = sizeof(Profile)};
+
+	if (kept.memory != NULL)
+		return kept.memory;
+	if (!kept.registered)
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	if (!kept.registered || kept.stale)
+	{
+		/* looked up anew: the extension may have been made anew */
+		memset(kept.relations, 0, sizeof(kept.relations));
+		kept.registered = true;
+		kept.unsettled = true;
+		kept.stale = false;
+	}
+	kept.statement = GetCurrentStatementStartTimestamp();
+	kept.transaction = GetCurrentTransactionStartTimestamp();
+	kept.extensions = -1;
+	kept.global_count = -1;
+	memset(kept.empty, 0, sizeof(kept.empty));
+	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = kept.memory;
+	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	kept.generation++;
 	return kept.memory;
+}
+
+uint64
+definitions_generation(void)
+{
+	(void) definitions_memory();
+	return kept.generation;
+}
+
+/* Before a table is read for the first time: from then on its changes are noticed. */
+static Oid
+watched(DefinitionTable table)
+{
+	if (!OidIsValid(kept.relations[table]))
+		kept.relations[table] = get_relname_relid(relation_names[table], get_namespace_oid("ehr", false));
+	return kept.relations[table];
+}
+
+bool
+definition_table_empty(DefinitionTable table)
+{
+	Relation	relation;
+
+	(void) definitions_memory();
+	if (kept.empty[table] == 0)
+	{
+		relation = table_open(watched(table), AccessShareLock);
+		kept.empty[table] = RelationGetNumberOfBlocks(relation) == 0 ? 1 : -1;
+		table_close(relation, AccessShareLock);
+	}
+	return kept.empty[table] > 0;
 }
 
 /* -- reading -------------------------------------------------------------- */
@@ -110,6 +177,9 @@ read_definition(const char *kind, const char *url, int len, MemoryContext memory
 	Datum		values[2];
 	const JsonNode *root = NULL;
 
+	if (definition_table_empty(TABLE_DEFINITION))
+		return NULL;
+	(void) watched(TABLE_CANONICAL_ALIAS);
 	values[0] = CStringGetTextDatum(kind);
 	values[1] = PointerGetDatum(cstring_to_text_with_len(url, len));
 	SPI_connect();
@@ -157,6 +227,8 @@ loaded_definition(const char *kind, const char *url, int len)
 bool
 any_extension_loaded(void)
 {
+	if (definition_table_empty(TABLE_DEFINITION))
+		return false;
 	if (kept.extensions < 0)
 	{
 		int			found;
@@ -172,6 +244,43 @@ any_extension_loaded(void)
 		kept.extensions = found;
 	}
 	return kept.extensions > 0;
+}
+
+/*
+ * R4 ImplementationGuide.global: "profiles that all resources covered by this
+ * implementation guide must conform to".  Those of all loaded guides.
+ */
+int
+global_profiles(const GlobalProfile **profiles)
+{
+	*profiles = NULL;
+	if (definition_table_empty(TABLE_DEFINITION))
+		return 0;
+	if (kept.global_count < 0)
+	{
+		SPI_connect();
+		if (SPI_execute("SELECT g.value OPERATOR(pg_catalog.->>) 'type', g.value OPERATOR(pg_catalog.->>) 'profile'"
+						" FROM ehr.definition d, pg_catalog.jsonb_array_elements(d.doc OPERATOR(pg_catalog.->) 'global') AS g"
+						" WHERE d.kind OPERATOR(pg_catalog.=) 'ImplementationGuide'", true, 0) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not read definitions")));
+		kept.globals = MemoryContextAlloc(kept.memory, (SPI_processed + 1) * sizeof(GlobalProfile));
+		kept.global_count = 0;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			char	   *type = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+			char	   *url = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2);
+
+			if (type == NULL || url == NULL)
+				continue;
+			kept.globals[kept.global_count].type = fhir_type_find(type, strlen(type));
+			kept.globals[kept.global_count++].url = MemoryContextStrdup(kept.memory, url);
+		}
+		SPI_finish();
+	}
+	*profiles = kept.globals;
+	return kept.global_count;
 }
 
 /* -- elements ------------------------------------------------------------- */
@@ -387,6 +496,7 @@ find_profile(const char *url, int len)
 	Profile    *profile;
 	bool		found;
 
+	(void) definitions_memory();
 	len = Min(len, (int) sizeof(key) - 1);
 	memset(key, 0, sizeof(key));
 	memcpy(key, url, len);

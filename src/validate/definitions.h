@@ -2,8 +2,9 @@
  * definitions.h
  *		Loaded definitions, as this backend keeps them: profiles made ready to check with.
  *
- * Kept until ehr.definition or ehr.canonical_alias change (relation cache
- * invalidation, which statement triggers of these tables send).
+ * Kept until ehr.definition, ehr.canonical_alias, ehr.value_set or
+ * ehr.code_system change (relation cache invalidation, which statement triggers
+ * of these tables send).
  */
 #ifndef EHR_VALIDATE_DEFINITIONS_H
 #define EHR_VALIDATE_DEFINITIONS_H
@@ -47,17 +48,44 @@ extern void definitions_refresh(void);
 /* The profile of a canonical URL (with or without |version; aliases are followed); document NULL: not loaded. */
 extern Profile *find_profile(const char *url, int len);
 
+/* A profile that every resource of a type is to conform to */
+typedef struct GlobalProfile
+{
+	int			type;			/* type index */
+	const char *url;
+} GlobalProfile;
+
+/* Those of all loaded implementation guides; their number */
+extern int	global_profiles(const GlobalProfile **profiles);
+
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 
-/* Memory that the loaded definitions live in */
+typedef enum DefinitionTable
+{
+	TABLE_DEFINITION,
+	TABLE_CANONICAL_ALIAS,
+	TABLE_VALUE_SET,
+	TABLE_CODE_SYSTEM
+} DefinitionTable;
+
+/* Whether the table has never had a row, as far as its file tells: much cheaper than a query. False: it may have some. */
+extern bool definition_table_empty(DefinitionTable table);
+
+/* Memory that the loaded definitions live in, and all that is kept with them */
 extern MemoryContext definitions_memory(void);
+
+/* Another number whenever they were dropped */
+extern uint64 definitions_generation(void);
 
 /* A property of an element: of the most derived definition that has it, or NULL */
 extern const JsonNode *element_property(const ProfileElement *element, const char *key);
 
 /* The same by the beginning of its key (fixed, pattern) */
 extern const JsonNode *element_property_like(const ProfileElement *element, const char *prefix);
+
+/* Whether a value has all that a pattern has; `whole`: and nothing else (fixed values) */
+extern bool pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole);
 
 extern ProfileElement *element_child(const ProfileElement *element, const char *name, int len);
 

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "fhir/fhir_tree.h"
 #include "validate/validate.h"
 
@@ -14,14 +16,44 @@ typedef struct Asked
 {
 	Validation *v;
 	const FhirVisit *visit;
-	const FhirInvariantPlan *plan;
+	const FhirInvariant *invariant;
+	const FhirExpr *expr;
 } Asked;
+
+/* Expressions live as long as the backend. */
+const FhirExpr *
+invariant_expression(int invariant)
+{
+	static FhirInvariantPlan *plans = NULL;
+
+	if (plans == NULL)
+		plans = MemoryContextAllocZero(TopMemoryContext, fhir_invariant_count * sizeof(FhirInvariantPlan));
+	if (!plans[invariant].parsed)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+		fhir_raise_core(fhir_invariant_parse(fhir_core_context(), invariant, &plans[invariant]));
+		MemoryContextSwitchTo(caller);
+	}
+	return plans[invariant].expr;
+}
+
+static void
+add_broken(const Asked *a, int index)
+{
+	const FhirInvariant *invariant = a->invariant;
+	char		path[FHIR_PATH_SIZE];
+
+	fhir_place_path(a->visit->place, invariant->child[0] == '\0' ? NULL : invariant->child, index, path);
+	add_issue(a->v, invariant->error ? SEVERITY_ERROR : SEVERITY_WARNING, "invariant", invariant->key,
+			  invariant->human, NULL, path);
+}
 
 static bool
 ask(void *arg, const FhirFocus *focus, int index)
 {
 	Asked	   *a = arg;
-	const FhirInvariant *invariant = a->plan->invariant;
+	const FhirInvariant *invariant = a->invariant;
 	FhirScope	scope = {a->visit->resource, a->visit->resource_type, a->visit->root, a->visit->root_type};
 	char		path[FHIR_PATH_SIZE];
 	FhirTruth	truth;
@@ -29,47 +61,50 @@ ask(void *arg, const FhirFocus *focus, int index)
 
 	do
 	{
-		status = fhir_expr_test(fhir_core_context(), a->plan->expr, &scope, focus, &truth);
+		status = fhir_expr_test(fhir_core_context(), a->expr, &scope, focus, &truth);
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	if (truth == FHIR_TRUTH_TRUE || truth == FHIR_TRUTH_EMPTY)
 		return true;
-	fhir_place_path(a->visit->place, invariant->child[0] == '\0' ? NULL : invariant->child, index, path);
 	if (truth == FHIR_TRUTH_FALSE)
-		add_issue(a->v, invariant->error ? SEVERITY_ERROR : SEVERITY_WARNING, "invariant", invariant->key,
-				  invariant->human, NULL, path);
+		add_broken(a, index);
 	else
+	{
+		fhir_place_path(a->visit->place, invariant->child[0] == '\0' ? NULL : invariant->child, index, path);
 		add_issue(a->v, SEVERITY_INFORMATION, "incomplete", invariant->key, "the invariant could not be decided", NULL, path);
+	}
 	return !a->v->full;
 }
 
+/*
+ * What the object's elements answer by being there is not evaluated; after a
+ * fault in the structure everything is.
+ */
 void
 check_invariants(Validation *v, const FhirVisit *visit)
 {
-	const FhirInvariantPlans *plans = v->plans;
-
-	for (int type = visit->type; type != 0; type = fhir_types[type].base)
+	for (int i = fhir_first_asked[visit->type]; i < fhir_first_asked[visit->type + 1]; i++)
 	{
-		for (int i = plans->first[type]; i < plans->first[type + 1]; i++)
+		const FhirAsked *asked = &fhir_asked[i];
+		FhirAnswer	answer = visit->clean ? fhir_schedule_answer(asked, visit->seen) : FHIR_ANSWER_UNKNOWN;
+		const FhirInvariant *invariant = &fhir_invariants[asked->invariant];
+		Asked		a = {v, visit, invariant, NULL};
+		FhirFocus	focus = {visit->node, NULL, visit->type};
+
+		if (answer == FHIR_ANSWER_HOLDS || v->full)
+			continue;
+		if (answer == FHIR_ANSWER_BROKEN)
 		{
-			Asked		a = {v, visit, &plans->plans[i]};
-			FhirFocus	focus = {visit->node, NULL, visit->type};
-			const char *child = a.plan->invariant->child;
-
-			if (!a.plan->parsed)
-			{
-				MemoryContext caller = MemoryContextSwitchTo(v->plans_memory);
-
-				fhir_raise_core(fhir_invariant_parse(fhir_core_context(), &plans->plans[i]));
-				MemoryContextSwitchTo(caller);
-			}
-			if (a.plan->expr == NULL || v->full)
-				continue;
-			if (child[0] == '\0')
-				(void) ask(&a, &focus, -1);
-			else
-				(void) fhir_each_element(visit->node, visit->type, child, strlen(child), ask, &a);
+			add_broken(&a, -1);
+			continue;
 		}
+		a.expr = invariant_expression(asked->invariant);
+		if (a.expr == NULL)
+			continue;
+		if (invariant->child[0] == '\0')
+			(void) ask(&a, &focus, -1);
+		else
+			(void) fhir_each_element(visit->node, visit->type, invariant->child, strlen(invariant->child), ask, &a);
 	}
 }
 

@@ -62,11 +62,6 @@ void
 add_issue(Validation *v, Severity severity, const char *code, const char *rule, const char *text, const char *hint,
 		  const char *path)
 {
-	static const char *const severities[] = {"fatal", "error", "warning", "information"};
-	JsonNode	details[2];
-	JsonNode	issue[5];
-	int			n = 0;
-
 	if (v->full)
 		return;
 	if (v->count == ISSUES_MAX)
@@ -80,30 +75,41 @@ add_issue(Validation *v, Severity severity, const char *code, const char *rule, 
 	if (v->count == v->size)
 	{
 		v->size = v->size == 0 ? 8 : v->size * 2;
-		v->issues = v->issues == NULL ? palloc(v->size * sizeof(JsonNode)) :
-			repalloc(v->issues, v->size * sizeof(JsonNode));
+		v->issues = v->issues == NULL ? palloc(v->size * sizeof(Issue)) :
+			repalloc(v->issues, v->size * sizeof(Issue));
 	}
-	details[n++] = text_node("text", text);
-	if (rule != NULL)
+	v->issues[v->count++] = (Issue) {severity, code, rule, text, hint, path == NULL ? NULL : pstrdup(path)};
+}
+
+static JsonNode
+issue_node(const Issue *from)
+{
+	static const char *const severities[] = {"fatal", "error", "warning", "information"};
+	JsonNode	details[2];
+	JsonNode	issue[5];
+	int			n = 0;
+
+	details[n++] = text_node("text", from->text);
+	if (from->rule != NULL)
 	{
-		JsonNode	rule_code = text_node("code", rule);
+		JsonNode	rule_code = text_node("code", from->rule);
 		JsonNode	coding = object_node(NULL, &rule_code, 1);
 
 		details[n++] = array_node("coding", &coding, 1);
 	}
-	issue[0] = text_node("severity", severities[severity]);
-	issue[1] = text_node("code", code);
+	issue[0] = text_node("severity", severities[from->severity]);
+	issue[1] = text_node("code", from->code);
 	issue[2] = object_node("details", details, n);
 	n = 3;
-	if (hint != NULL)
-		issue[n++] = text_node("diagnostics", hint);
-	if (path != NULL)
+	if (from->hint != NULL)
+		issue[n++] = text_node("diagnostics", from->hint);
+	if (from->path != NULL)
 	{
-		JsonNode	expression = text_node(NULL, pstrdup(path));
+		JsonNode	expression = text_node(NULL, from->path);
 
 		issue[n++] = array_node("expression", &expression, 1);
 	}
-	v->issues[v->count++] = object_node(NULL, issue, n);
+	return object_node(NULL, issue, n);
 }
 
 static bool
@@ -115,6 +121,27 @@ collect(void *arg, const FhirFault *fault)
 	add_issue(v, SEVERITY_ERROR, rule->issue, rule->key, fhir_fault_text(fault->rule, fault->what), fault->hint,
 			  fault->path);
 	return !v->full;
+}
+
+/* What is asked of a resource besides what is asked of every object */
+static void
+visit_resource(Validation *v, const FhirVisit *at)
+{
+	static int	bundle = 0,
+				response = 0;
+
+	if (bundle == 0)
+	{
+		response = FHIR_RESOURCE_BASE + fhir_resource_number("QuestionnaireResponse", 21);
+		bundle = FHIR_RESOURCE_BASE + fhir_resource_number("Bundle", 6);
+	}
+	check_contained_used(v, at);
+	check_conformance_resource(v, at);
+	check_declared_profiles(v, at);
+	if (at->outermost && at->type == bundle)
+		check_bundle(v, at);
+	else if (at->type == response)
+		check_questionnaire_response(v, at);
 }
 
 /* What is asked of every object once its structure was looked at */
@@ -132,56 +159,125 @@ visit(void *arg, const FhirVisit *at)
 	else if (at->type == fhir_extension_type)
 	{
 		check_known_extension(v, at);
-		if (v->extensions)
+		if (any_extension_loaded())
 			check_loaded_extension(v, at);
 	}
 	else if (at->node == at->resource)
+		visit_resource(v, at);
+}
+
+static Jsonb *
+write_outcome(const Issue *issues, int count)
+{
+	JsonNode	parts[2];
+	JsonNode	root;
+	JsonNode   *nodes = palloc(count * sizeof(JsonNode));
+
+	for (int i = 0; i < count; i++)
+		nodes[i] = issue_node(&issues[i]);
+	parts[0] = text_node("resourceType", "OperationOutcome");
+	parts[1] = array_node("issue", nodes, count);
+	root = object_node(NULL, parts, 2);
+	return fhir_tree_to_jsonb(&root);
+}
+
+/*
+ * Outcomes of one issue, kept: most documents have no fault or all the same
+ * one, as "a resource should have narrative" (dom-6) at their root.
+ */
+#define KEPT_OUTCOMES	64
+#define KEPT_SIZE		1024
+
+typedef struct KeptOutcome
+{
+	Issue		issue;			/* pointers are into `texts`; code NULL: nothing is kept here */
+	char		texts[KEPT_SIZE];
+	Jsonb	   *outcome;
+} KeptOutcome;
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_issue(const Issue *a, const Issue *b)
+{
+	return a->severity == b->severity && same_text(a->path, b->path) && same_text(a->rule, b->rule) &&
+		same_text(a->code, b->code) && same_text(a->text, b->text) && same_text(a->hint, b->hint);
+}
+
+static uint32
+add_hash(uint32 hash, const char *text)
+{
+	/* FNV-1a */
+	for (; text != NULL && *text != '\0'; text++)
+		hash = (hash ^ (unsigned char) *text) * 16777619;
+	return hash;
+}
+
+/* A copy in the texts of a kept outcome; false: there is no room. */
+static bool
+keep_text(KeptOutcome *kept, size_t *used, const char **text)
+{
+	size_t		len;
+
+	if (*text == NULL)
+		return true;
+	len = strlen(*text) + 1;
+	if (*used + len > KEPT_SIZE)
+		return false;
+	*text = memcpy(kept->texts + *used, *text, len);
+	*used += len;
+	return true;
+}
+
+static void
+keep_outcome(KeptOutcome *kept, const Issue *issue, const Jsonb *outcome)
+{
+	Issue		copy = *issue;
+	size_t		used = 0;
+
+	kept->issue.code = NULL;
+	if (kept->outcome != NULL)
+		pfree(kept->outcome);
+	kept->outcome = NULL;
+	if (!keep_text(kept, &used, &copy.code) || !keep_text(kept, &used, &copy.rule) || !keep_text(kept, &used, &copy.text) ||
+		!keep_text(kept, &used, &copy.hint) || !keep_text(kept, &used, &copy.path))
+		return;
+	kept->outcome = MemoryContextAlloc(TopMemoryContext, VARSIZE(outcome));
+	memcpy(kept->outcome, outcome, VARSIZE(outcome));
+	kept->issue = copy;
+}
+
+static Jsonb *
+outcome_of_one(const Issue *issue)
+{
+	static KeptOutcome *all = NULL;
+	KeptOutcome *kept;
+	Jsonb	   *outcome;
+
+	if (all == NULL)
+		all = MemoryContextAllocZero(TopMemoryContext, KEPT_OUTCOMES * sizeof(KeptOutcome));
+	kept = &all[add_hash(add_hash(2166136261u, issue->rule), issue->path) % KEPT_OUTCOMES];
+	if (kept->issue.code != NULL && same_issue(&kept->issue, issue))
 	{
-		check_contained_used(v, at);
-		check_conformance_resource(v, at);
-		check_declared_profiles(v, at);
-		if (at->outermost && text_is(child_of(at->node, "resourceType"), "Bundle"))
-			check_bundle(v, at);
-		else if (text_is(child_of(at->node, "resourceType"), "QuestionnaireResponse"))
-			check_questionnaire_response(v, at);
+		outcome = palloc(VARSIZE(kept->outcome));
+		memcpy(outcome, kept->outcome, VARSIZE(kept->outcome));
+		return outcome;
 	}
+	outcome = write_outcome(issue, 1);
+	keep_outcome(kept, issue, outcome);
+	return outcome;
 }
 
 static Jsonb *
 finish(Validation *v)
 {
-	JsonNode	parts[2];
-	JsonNode	root;
-
 	if (v->count == 0)
 		add_issue(v, SEVERITY_INFORMATION, "informational", NULL, "no fault found", NULL, NULL);
-	parts[0] = text_node("resourceType", "OperationOutcome");
-	parts[1] = array_node("issue", v->issues, v->count);
-	root = object_node(NULL, parts, 2);
-	return fhir_tree_to_jsonb(&root);
-}
-
-/* The invariants by type: made at a backend's first validation, kept for its life */
-static const FhirInvariantPlans *
-invariant_plans(MemoryContext *plans_memory)
-{
-	static FhirInvariantPlans plans;
-	static MemoryContext memory = NULL;
-	static bool ready = false;
-
-	if (!ready)
-	{
-		MemoryContext caller = CurrentMemoryContext;
-
-		if (memory == NULL)
-			memory = AllocSetContextCreate(TopMemoryContext, "ehr invariants", ALLOCSET_DEFAULT_SIZES);
-		MemoryContextSwitchTo(memory);
-		fhir_raise_core(fhir_invariants_prepare(fhir_core_context(), &plans));
-		MemoryContextSwitchTo(caller);
-		ready = true;
-	}
-	*plans_memory = memory;
-	return &plans;
+	return v->count == 1 ? outcome_of_one(v->issues) : write_outcome(v->issues, v->count);
 }
 
 static Jsonb *
@@ -195,8 +291,6 @@ validate_tree(const JsonTree *tree, const char *profile)
 	{
 		memset(&v, 0, sizeof(v));
 		v.document = tree->root;
-		v.plans = invariant_plans(&v.plans_memory);
-		v.extensions = any_extension_loaded();
 		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, &v);
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
@@ -244,21 +338,15 @@ fhir_validate_text(PG_FUNCTION_ARGS)
 Datum
 fhir_invariants_list(PG_FUNCTION_ARGS)
 {
-	MemoryContext memory;
-	const FhirInvariantPlans *plans = invariant_plans(&memory);
 	ReturnSetInfo *result;
 
 	InitMaterializedSRF(fcinfo, 0);
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
-	for (int i = 0; i < plans->first[fhir_type_count]; i++)
+	for (int i = 0; i < fhir_invariant_count; i++)
 	{
-		const FhirInvariant *invariant = plans->plans[i].invariant;
-		MemoryContext caller = MemoryContextSwitchTo(memory);
+		const FhirInvariant *invariant = &fhir_invariants[i];
 		bool		nulls[6] = {false};
 		Datum		row[6];
-
-		fhir_raise_core(fhir_invariant_parse(fhir_core_context(), &plans->plans[i]));
-		MemoryContextSwitchTo(caller);
 
 		row[0] = CStringGetTextDatum(invariant->child[0] == '\0' ? invariant->type :
 									 psprintf("%s.%s", invariant->type, invariant->child));
@@ -266,7 +354,7 @@ fhir_invariants_list(PG_FUNCTION_ARGS)
 		row[2] = CStringGetTextDatum(invariant->error ? "error" : "warning");
 		row[3] = CStringGetTextDatum(invariant->human);
 		row[4] = CStringGetTextDatum(invariant->expression);
-		row[5] = BoolGetDatum(plans->plans[i].expr != NULL);
+		row[5] = BoolGetDatum(invariant_expression(i) != NULL);
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
 	return (Datum) 0;

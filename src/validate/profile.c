@@ -139,8 +139,6 @@ same_number(const JsonNode *a, const JsonNode *b)
 	return strtold(x, NULL) == strtold(y, NULL);
 }
 
-static bool pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole);
-
 /* Every item of the pattern's array is matched by some item (whole: the same array) */
 static bool
 pattern_array(const JsonNode *pattern, const JsonNode *node, bool whole)
@@ -160,7 +158,7 @@ pattern_array(const JsonNode *pattern, const JsonNode *node, bool whole)
 }
 
 /* pattern[x]: what it has the value has; fixed[x] (whole): the value is the same */
-static bool
+bool
 pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole)
 {
 	CHECK_FOR_INTERRUPTS();
@@ -464,7 +462,7 @@ check_bounds(Run *r, ProfileElement *element, const FhirFocus *focus)
 
 /* Whether a coded value is in a value set: 1, 0, -1 not known */
 static int
-coded_in(Validation *v, const JsonNode *node, int type, const char *url)
+coded_in(const JsonNode *node, int type, const char *url)
 {
 	const JsonNode *codings = child_of(node, "coding");
 	int			answer = 0;
@@ -472,14 +470,14 @@ coded_in(Validation *v, const JsonNode *node, int type, const char *url)
 	if (node == NULL)
 		return -1;
 	if (node->kind == NODE_STRING)
-		return value_set_has(v, url, NULL, 0, node->u.text, node->len);
+		return value_set_has(url, NULL, 0, node->u.text, node->len);
 	if (type == fhir_codeable_concept_type)
 	{
 		if (codings == NULL || codings->kind != NODE_ARRAY)
 			return child_of(node, "text") != NULL ? 0 : -1;
 		for (uint32 i = 0; i < codings->len && answer != 1; i++)
 		{
-			int			one = coded_in(v, &codings->u.children[i], 0, url);
+			int			one = coded_in(&codings->u.children[i], 0, url);
 
 			answer = one == 1 ? 1 : Min(answer, one);
 		}
@@ -493,7 +491,7 @@ coded_in(Validation *v, const JsonNode *node, int type, const char *url)
 			return -1;
 		if (system == NULL || system->kind != NODE_STRING)
 			return 0;
-		return value_set_has(v, url, system->u.text, system->len, code->u.text, code->len);
+		return value_set_has(url, system->u.text, system->len, code->u.text, code->len);
 	}
 }
 
@@ -514,7 +512,7 @@ check_binding(Run *r, ProfileElement *element, const FhirFocus *focus)
 
 	if (url == NULL || url->kind != NODE_STRING || focus->node == NULL || text_is(strength, "example"))
 		return;
-	if (coded_in(r->v, focus->node, focus->type, plain_url(url)) != 0)
+	if (coded_in(focus->node, focus->type, plain_url(url)) != 0)
 		return;
 	if (text_is(strength, "required"))
 		report(r, SEVERITY_ERROR, "code-invalid", "profile-binding", "no code of the value set that the profile requires", NULL);
@@ -1034,14 +1032,37 @@ check_asked_profile(Validation *v, const char *profile)
 	start(v, &url, &focus, &scope, type_text(focus.type), true);
 }
 
+static bool
+declares(const JsonNode *profiles, const char *url)
+{
+	for (int i = 0; i < items_of(profiles); i++)
+	{
+		if (text_is(item_of(profiles, i), url))
+			return true;
+	}
+	return false;
+}
+
 void
 check_declared_profiles(Validation *v, const FhirVisit *visit)
 {
 	const JsonNode *profiles = child_of(child_of(visit->node, "meta"), "profile");
 	FhirFocus	focus = {visit->node, NULL, visit->type};
 	FhirScope	scope = {visit->resource, visit->resource_type, visit->root, visit->root_type};
+	const GlobalProfile *globals;
+	int			count = global_profiles(&globals);
 	char		path[FHIR_PATH_SIZE];
 
+	for (int i = 0; i < count && !v->full; i++)
+	{
+		JsonNode	url = {.kind = NODE_STRING, .len = strlen(globals[i].url)};
+
+		if (globals[i].type != visit->type || declares(profiles, globals[i].url))
+			continue;
+		url.u.text = globals[i].url;
+		fhir_place_path(visit->place, NULL, -1, path);
+		start(v, &url, &focus, &scope, path, false);
+	}
 	if (profiles == NULL || profiles->kind != NODE_ARRAY)
 		return;
 	fhir_place_path(visit->place, NULL, -1, path);
@@ -1084,7 +1105,7 @@ check_bound(void *arg, const FhirFocus *focus, int index)
 	BoundValue *b = arg;
 	char		path[FHIR_PATH_SIZE];
 
-	if (focus->node == NULL || coded_in(b->v, focus->node, focus->type, b->binding->value_set) != 0)
+	if (focus->node == NULL || coded_in(focus->node, focus->type, b->binding->value_set) != 0)
 		return true;
 	fhir_place_path(b->visit->place, b->binding->child, index, path);
 	add_issue(b->v, SEVERITY_WARNING, "code-invalid", b->binding->extensible ? "binding-extensible" : "binding-preferred",
@@ -1096,14 +1117,11 @@ check_bound(void *arg, const FhirFocus *focus, int index)
 void
 check_bindings(Validation *v, const FhirVisit *visit)
 {
-	for (int type = visit->type; type != 0; type = fhir_types[type].base)
+	for (int i = fhir_first_bound[visit->type]; i < fhir_first_bound[visit->type + 1]; i++)
 	{
-		for (int i = v->plans->first_binding[type]; i < v->plans->first_binding[type + 1]; i++)
-		{
-			BoundValue	b = {v, visit, v->plans->bindings[i]};
+		BoundValue	b = {v, visit, &fhir_bindings[fhir_bound[i].binding]};
 
-			if (value_set_has(v, b.binding->value_set, NULL, 0, NULL, 0) >= 0)
-				(void) fhir_each_element(visit->node, visit->type, b.binding->child, strlen(b.binding->child), check_bound, &b);
-		}
+		if ((visit->seen & fhir_bound[i].slot) != 0 && binding_known(fhir_bound[i].binding))
+			(void) fhir_each_element(visit->node, visit->type, b.binding->child, strlen(b.binding->child), check_bound, &b);
 	}
 }

@@ -12,6 +12,7 @@
 #include "core/fhir_expr.h"
 #include "core/fhir_invariants.h"
 #include "core/fhir_model.h"
+#include "core/fhir_schedule.h"
 #include "core/json_tree.h"
 
 /* A document with more issues than this is not worth a longer list. */
@@ -33,22 +34,32 @@ typedef struct ContainedIds
 	int			count;
 } ContainedIds;
 
+typedef struct Issue
+{
+	Severity	severity;
+	const char *code;			/* of OperationOutcome.issue */
+	const char *rule;			/* the others: NULL where there is none */
+	const char *text;
+	const char *hint;
+	const char *path;
+} Issue;
+
 typedef struct Validation
 {
 	const JsonNode *document;	/* its root */
-	JsonNode   *issues;
+	Issue	   *issues;
 	int			count;
 	int			size;
 	bool		full;
-	const FhirInvariantPlans *plans;
-	MemoryContext plans_memory;	/* expressions are parsed at their first use */
 	ContainedIds contained;
-	bool		extensions;		/* some Extension is loaded */
 } Validation;
 
 /* A text that outlives the call is needed for `path` alone: it is copied; the others are kept as they are. */
 extern void add_issue(Validation *v, Severity severity, const char *code, const char *rule, const char *text,
 					  const char *hint, const char *path);
+
+/* The expression of an invariant (its place in fhir_invariants), parsed at its first use; NULL: the subset does not have it. */
+extern const FhirExpr *invariant_expression(int invariant);
 
 /* The invariants of the objects of a type, and the bindings that are not required: a visitor's work. */
 extern void check_invariants(Validation *v, const FhirVisit *visit);
@@ -67,6 +78,9 @@ extern void check_known_extension(Validation *v, const FhirVisit *visit);
 /* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
 extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
 
+/* A StructureDefinition against the loaded profile that it derives from */
+extern void check_derivation(Validation *v, const FhirVisit *visit);
+
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
 
@@ -77,8 +91,14 @@ extern void check_asked_profile(Validation *v, const char *profile);
 extern void check_declared_profiles(Validation *v, const FhirVisit *visit);
 extern void check_loaded_extension(Validation *v, const FhirVisit *visit);
 
+/* Whether a value set is known here, so that it can be asked for codes */
+extern bool value_set_known(const char *url);
+
+/* The same of the value set of an R4 binding that is not required (its place in fhir_bindings), remembered */
+extern bool binding_known(int binding);
+
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
-extern int	value_set_has(Validation *v, const char *url, const char *system, int system_len, const char *code, int code_len);
+extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);

@@ -1,97 +1,247 @@
 /*
  * value_sets.c
- *		Membership of codes in loaded value sets, asked of the terminology functions.
+ *		Membership of codes in value sets, asked of the terminology functions.
  *
- * ehr_internal.value_set_has(url, system, code) answers null for a value set
- * that nobody loaded; which those are is remembered until the next command,
- * since most value sets are not loaded and every resource asks for them.
+ * Most value sets that documents are bound to are loaded by nobody.  Which are
+ * is kept until a table of terminology changes; a code is asked for in those only.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-
 #include "compat.h"
-#include "validate/validate.h"
+#include "validate/definitions.h"
 
-typedef struct UnknownSet
+typedef struct KnownSet
 {
-	char		url[256];		/* hash key, cut off */
-} UnknownSet;
+	char		url[512];		/* hash key, cut off */
+	bool		known;
+} KnownSet;
 
+/* Dropped with the loaded definitions */
 static struct
 {
-	HTAB	   *unknown;
-	MemoryContext memory;
-	TimestampTz statement;
-	CommandId	command;
-	FmgrInfo	function;
-	bool		present;
+	uint64		generation;
+	HTAB	   *sets;
+	int8	   *bindings;		/* 0: not asked yet, 1: known, -1: not */
+	int			any;			/* some value set is loaded; -1: not asked yet */
 } kept;
 
 static void
 refresh(void)
 {
-	HASHCTL		control = {.keysize = sizeof(UnknownSet), .entrysize = sizeof(UnknownSet)};
-	Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
-	Oid			function;
-	List	   *name;
+	HASHCTL		control = {.keysize = sizeof(((KnownSet *) NULL)->url), .entrysize = sizeof(KnownSet)};
 
-	if (kept.memory != NULL && kept.statement == GetCurrentStatementStartTimestamp() &&
-		kept.command == GetCurrentCommandId(false))
+	if (kept.generation == definitions_generation())
 		return;
-	if (kept.memory != NULL)
-		MemoryContextDelete(kept.memory);
-	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr value sets", ALLOCSET_SMALL_SIZES);
-	control.hcxt = kept.memory;
-	kept.unknown = hash_create("ehr unknown value sets", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	name = list_make2(makeString("ehr_internal"), makeString("value_set_has"));
-	function = LookupFuncName(name, 3, types, true);
-	kept.present = OidIsValid(function);
-	if (kept.present)
-		fmgr_info_cxt(function, &kept.function, kept.memory);
-	kept.statement = GetCurrentStatementStartTimestamp();
-	kept.command = GetCurrentCommandId(false);
+	control.hcxt = definitions_memory();
+	kept.sets = hash_create("ehr value sets", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	kept.bindings = MemoryContextAllocZero(control.hcxt, fhir_binding_count);
+	kept.any = -1;
+	kept.generation = definitions_generation();
 }
 
-/* `code` NULL: only whether it may be known (0 or -1) */
-int
-value_set_has(Validation *v, const char *url, const char *system, int system_len, const char *code, int code_len)
+/* The answer of a query that gives one boolean */
+static bool
+ask_query(SPIPlanPtr *plan, const char *query, int nargs, Datum *values)
 {
-	LOCAL_FCINFO(call, 3);
-	UnknownSet	key;
-	Datum		result;
+	Oid			types[1] = {TEXTOID};
+	bool		isnull;
+	bool		result;
+
+	SPI_connect();
+	if (*plan == NULL)
+	{
+		*plan = SPI_prepare(query, nargs, types);
+		if (*plan == NULL || SPI_keepplan(*plan) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not prepare the query for value sets")));
+	}
+	if (SPI_execute_plan(*plan, values, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not read value sets")));
+	result = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) && !isnull;
+	SPI_finish();
+	return result;
+}
+
+static bool
+any_loaded(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	if (kept.any < 0)
+	{
+		/* both are looked at, so that changes of either are noticed */
+		bool		no_value_set = definition_table_empty(TABLE_VALUE_SET);
+		bool		no_code_system = definition_table_empty(TABLE_CODE_SYSTEM);
+
+		kept.any = !(no_value_set && no_code_system) &&
+			ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.value_set) OR"
+					  " EXISTS (SELECT FROM ehr.code_system s WHERE s.value_set IS NOT NULL)", 0, NULL);
+	}
+	return kept.any != 0;
+}
+
+bool
+value_set_known(const char *url)
+{
+	static SPIPlanPtr plan = NULL;
+	KnownSet	key;
+	KnownSet   *set;
+	bool		found;
+	size_t		plain = strcspn(url, "|");
+	Datum		value;
 
 	refresh();
-	if (!kept.present)
-		return -1;
+	if (fhir_value_set_find(url, plain) != NULL)
+		return true;
+	if (!any_loaded())
+		return false;
 	memset(&key, 0, sizeof(key));
 	strlcpy(key.url, url, sizeof(key.url));
-	if (hash_search(kept.unknown, &key, HASH_FIND, NULL) != NULL)
-		return -1;
-	if (code == NULL)
-		return 0;
-	InitFunctionCallInfoData(*call, &kept.function, 3, C_COLLATION_OID, NULL, NULL);
+	set = hash_search(kept.sets, &key, HASH_FIND, NULL);
+	if (set == NULL)
+	{
+		value = CStringGetTextDatum(url);
+		key.known = ask_query(&plan, "SELECT ehr.value_set_at($1) IS NOT NULL OR EXISTS (SELECT FROM ehr.code_system s"
+							  " WHERE s.value_set OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1))", 1, &value);
+		set = hash_search(kept.sets, &key, HASH_ENTER, &found);
+		set->known = key.known;
+	}
+	return set->known;
+}
+
+bool
+binding_known(int binding)
+{
+	refresh();
+	if (kept.bindings[binding] == 0)
+	{
+		bool		known = value_set_known(fhir_bindings[binding].value_set);
+
+		kept.bindings[binding] = known ? 1 : -1;
+	}
+	return kept.bindings[binding] > 0;
+}
+
+/* -- answers of this command ---------------------------------------------- */
+
+#define ANSWERS_MAX		4096
+#define QUESTION_MAX	256
+
+typedef struct Answer
+{
+	char		question[QUESTION_MAX];
+	int8		answer;
+} Answer;
+
+/*
+ * Where the answer to a question is kept while the command lasts: documents
+ * ask for the same few codes again and again.  NULL: it is not there; entered
+ * unless it is too long to be kept.
+ */
+static Answer *
+find_answer(HASHACTION action, const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	static HTAB *answers = NULL;
+	static TimestampTz statement;
+	static CommandId command;
+	static uint64 generation;
+	HASHCTL		control = {.keysize = QUESTION_MAX, .entrysize = sizeof(Answer)};
+	char		question[QUESTION_MAX];
+	size_t		url_len = strlen(url);
+
+	/* the parts are divided by line ends, which no valid one has; no system is not the empty one */
+	if (url_len + system_len + code_len + 4 > QUESTION_MAX)
+		return NULL;
+	if (answers != NULL &&
+		(statement != GetCurrentStatementStartTimestamp() || command != GetCurrentCommandId(false) ||
+		 generation != kept.generation || hash_get_num_entries(answers) >= ANSWERS_MAX))
+	{
+		hash_destroy(answers);
+		answers = NULL;
+	}
+	if (answers == NULL)
+	{
+		answers = hash_create("ehr codes of value sets", 256, &control, HASH_ELEM | HASH_STRINGS);
+		statement = GetCurrentStatementStartTimestamp();
+		command = GetCurrentCommandId(false);
+		generation = kept.generation;
+	}
+	memset(question, 0, sizeof(question));
+	snprintf(question, sizeof(question), "%s\n%s%.*s\n%.*s", url, system == NULL ? "" : "\r", system_len, system == NULL ? "" : system,
+			 code_len, code);
+	return hash_search(answers, question, action, NULL);
+}
+
+/*
+ * Asks ehr.value_set_has(url, system, code, at), which keeps its plans; it is
+ * looked up once a transaction.
+ */
+static int
+ask_value_set(const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	static FmgrInfo function;
+	static MemoryContext memory = NULL;
+	static TimestampTz transaction;
+	static DateADT today;
+	LOCAL_FCINFO(call, 4);
+	Datum		result;
+
+	if (memory == NULL || transaction != GetCurrentTransactionStartTimestamp())
+	{
+		Oid			types[4] = {TEXTOID, TEXTOID, TEXTOID, DATEOID};
+		List	   *name = list_make2(makeString("ehr"), makeString("value_set_has"));
+
+		if (memory == NULL)
+			memory = AllocSetContextCreate(TopMemoryContext, "ehr value set question", ALLOCSET_SMALL_SIZES);
+		MemoryContextReset(memory);
+		fmgr_info_cxt(LookupFuncName(name, 4, types, false), &function, memory);
+		today = GetSQLCurrentDate();
+		transaction = GetCurrentTransactionStartTimestamp();
+	}
+	InitFunctionCallInfoData(*call, &function, 4, C_COLLATION_OID, NULL, NULL);
 	call->args[0].value = CStringGetTextDatum(url);
 	call->args[0].isnull = false;
 	call->args[1].isnull = system == NULL;
 	call->args[1].value = system == NULL ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(system, system_len));
 	call->args[2].value = PointerGetDatum(cstring_to_text_with_len(code, code_len));
 	call->args[2].isnull = false;
+	call->args[3].value = DateADTGetDatum(today);
+	call->args[3].isnull = false;
 	result = FunctionCallInvoke(call);
 	if (call->isnull)
-	{
-		(void) hash_search(kept.unknown, &key, HASH_ENTER, NULL);
 		return -1;
-	}
 	return DatumGetBool(result) ? 1 : 0;
+}
+
+int
+value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	Answer	   *kept_answer;
+	int			answer;
+
+	if (!value_set_known(url))
+		return -1;
+	kept_answer = find_answer(HASH_FIND, url, system, system_len, code, code_len);
+	if (kept_answer != NULL)
+		return kept_answer->answer;
+	answer = ask_value_set(url, system, system_len, code, code_len);
+	kept_answer = find_answer(HASH_ENTER, url, system, system_len, code, code_len);
+	if (kept_answer != NULL)
+		kept_answer->answer = (int8) answer;
+	return answer;
 }

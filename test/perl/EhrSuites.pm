@@ -29,6 +29,18 @@ sub new
 			RETURN SQLSTATE;
 		END $$;
 		CREATE FUNCTION file_text(path text) RETURNS text LANGUAGE sql AS $$ SELECT convert_from(pg_read_binary_file(path), 'UTF8') $$;
+		-- A definition that is not valid itself, or of a type that is not loaded, still supports its case as far as it can.
+		CREATE FUNCTION support(path text) RETURNS text LANGUAGE plpgsql AS $$
+		DECLARE doc jsonb := file_text(path)::jsonb;
+		BEGIN
+			RETURN ehr.load_definition(doc);
+		EXCEPTION WHEN OTHERS THEN
+			IF doc ->> 'url' IS NOT NULL THEN
+				INSERT INTO ehr.definition (kind, url, version, doc) VALUES (doc ->> 'resourceType', doc ->> 'url', coalesce(doc ->> 'version', ''), doc)
+				ON CONFLICT DO NOTHING;
+			END IF;
+			RETURN SQLSTATE;
+		END $$;
 		-- validate()'s errors, the first few in words; empty for a valid document. The supporting files, where there
 		-- are any, are loaded for this document alone.
 		CREATE FUNCTION errors(path text, supporting text[], profile text) RETURNS text LANGUAGE plpgsql AS $$
@@ -36,11 +48,7 @@ sub new
 		BEGIN
 			BEGIN
 				FOR i IN 1 .. coalesce(array_length(supporting, 1), 0) LOOP
-					BEGIN
-						EXECUTE 'SELECT ehr.load_definition($1::jsonb)' USING file_text(supporting[i]);
-					EXCEPTION WHEN undefined_function OR feature_not_supported OR invalid_parameter_value THEN
-						NULL;	-- the verdict will show whether it was needed
-					END;
+					PERFORM support(supporting[i]);
 				END LOOP;
 				IF profile IS NULL THEN
 					outcome := ehr.validate(file_text(path));

@@ -34,7 +34,7 @@ ANALYZE person;
 SELECT min(id::text), max(id::text), count(DISTINCT id) FROM person;
 SELECT bool_and(ordered) FROM (SELECT lag(id) OVER w < id AND lag(id::text COLLATE "C") OVER w < id::text AS ordered FROM person WINDOW w AS (ORDER BY id)) AS o;
 SET enable_mergejoin = off; SET enable_nestloop = off;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM person a JOIN person b ON a.id = b.id;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM person a JOIN (SELECT id FROM person OFFSET 0) b ON a.id = b.id;
 SELECT count(*) FROM person a JOIN person b ON a.id = b.id;
 RESET enable_mergejoin; RESET enable_nestloop;
 EXPLAIN (COSTS OFF) SELECT * FROM person WHERE id = '000079090001';

@@ -146,6 +146,35 @@ SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","a
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueString":"3"}]}]}, {"linkId":"1"}]'));
 SELECT pg_temp.issues('{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"#q","contained":[{"resourceType":"Questionnaire","id":"q","status":"active","item":[{"linkId":"a","type":"date"}]}],"item":[{"linkId":"a","answer":[{"valueDate":"2020"}]},{"linkId":"b"}]}');
 
+-- a profile narrows what the one it derives from says: not another fixed value, no wider cardinality
+SELECT pg_temp.issues('{"resourceType":"StructureDefinition","url":"http://example.vn/wider","name":"W","status":"active","kind":"resource","abstract":false,"type":"Patient",
+	"baseDefinition":"http://example.vn/patient","derivation":"constraint","differential":{"element":[{"id":"Patient","path":"Patient"},
+	{"id":"Patient.identifier:cccd","path":"Patient.identifier","sliceName":"cccd","max":"2"},
+	{"id":"Patient.identifier:cccd.system","path":"Patient.identifier.system","fixedUri":"http://example.vn/other"},
+	{"id":"Patient.identifier:cccd.value","path":"Patient.identifier.value","min":1},
+	{"id":"Patient.birthDate","path":"Patient.birthDate","min":0},
+	{"id":"Patient.name","path":"Patient.name","min":1}]}}');
+-- an implementation guide's global profile: every resource of the type, without being asked or declared
+SELECT ehr.load_definition('{"resourceType":"ImplementationGuide","url":"http://example.vn/ig","name":"Ig","status":"active","packageId":"example.vn","fhirVersion":["4.0.1"],
+	"global":[{"type":"Patient","profile":"http://example.vn/patient"}]}');
+SELECT pg_temp.issues(:'good'::jsonb - 'birthDate');
+SELECT pg_temp.issues(:'good'::jsonb - 'birthDate' || '{"meta":{"profile":["http://example.vn/patient"]}}');
+SELECT pg_temp.issues('{"resourceType":"Basic","code":{"text":"x"}}');
+DELETE FROM ehr.definition WHERE kind = 'ImplementationGuide';
+SELECT pg_temp.issues(:'good'::jsonb - 'birthDate');
+-- a concept map maps what is in its source, into its target
+SELECT ehr.load_definition('{"resourceType":"ValueSet","url":"http://example.vn/from","status":"active","compose":{"include":[{"system":"urn:from","concept":[{"code":"a"},{"code":"b"}]}]}}');
+SELECT ehr.load_definition('{"resourceType":"ValueSet","url":"http://example.vn/to","status":"active","compose":{"include":[{"system":"urn:to","concept":[{"code":"x"}]}]}}');
+\set map '{"resourceType":"ConceptMap","url":"http://example.vn/map","status":"active","sourceCanonical":"http://example.vn/from","targetCanonical":"http://example.vn/to","group":[{"source":"urn:from","target":"urn:to","element":[{"code":"a","target":[{"code":"x","equivalence":"equal"}]},{"code":"c","target":[{"code":"y","equivalence":"equal"}]}]}]}'
+SELECT pg_temp.issues(:'map');
+SELECT pg_temp.issues(:'map'::jsonb - 'sourceCanonical' - 'targetCanonical');
+-- which value sets are loaded is noticed at once, also after a rollback
+SAVEPOINT loaded;
+DELETE FROM ehr.value_set WHERE url = 'http://example.vn/from';
+SELECT pg_temp.issues(:'map');
+ROLLBACK TO loaded;
+SELECT pg_temp.issues(:'map');
+
 -- what cannot be loaded
 SAVEPOINT s;
 SELECT ehr.load_definition('{"resourceType":"Patient"}');
