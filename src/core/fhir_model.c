@@ -233,3 +233,21 @@ fhir_value_set_has(const FhirValueSet *set, const char *code, size_t len, const 
 	}
 	return codes->kind != FHIR_SET_CODES ? len > 0 : fhir_code_in_set(codes, code, len, system, system_len);
 }
+
+int
+fhir_type_find_path(const char *path)
+{
+	size_t		len = strcspn(path, ".");
+	int			type = fhir_type_find(path, len);
+
+	while (type != 0 && path[len] == '.')
+	{
+		const FhirElement *element;
+
+		path += len + 1;
+		len = strcspn(path, ".");
+		element = fhir_element_find(type, path, len);
+		type = element == NULL ? 0 : element->type;
+	}
+	return type;
+}

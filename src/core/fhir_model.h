@@ -144,6 +144,9 @@ extern bool fhir_resource_concrete(int number);
 /* Type index of a primitive, resource or data type by name, 0 if there is none. */
 extern int	fhir_type_find(const char *name, size_t len);
 
+/* Type index by a path of elements ("Patient.contact"), 0 if there is none. */
+extern int	fhir_type_find_path(const char *path);
+
 /* The element of a type with this JSON key, NULL if there is none. */
 extern const FhirElement *fhir_element_find(int type, const char *key, size_t len);
 
