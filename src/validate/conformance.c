@@ -259,7 +259,10 @@ check_mapped(Validation *v, const FhirVisit *visit, const JsonNode *code, const 
 			  "the code that is mapped to is not in the value set that is the map's target", NULL, path);
 }
 
-/* The value set that a map's source or target is; NULL: none is named, or it is not known. */
+/*
+ * The value set that a map's source or target is; NULL: none is named, or it is not loaded.  Of the compiled ones only the
+ * codes that documents may use are known, while R4's own maps also map those that group others.
+ */
 static const char *
 mapped_set(const JsonNode *map, const char *uri, const char *canonical)
 {
@@ -269,7 +272,7 @@ mapped_set(const JsonNode *map, const char *uri, const char *canonical)
 	if (url == NULL || url->kind != NODE_STRING)
 		return NULL;
 	text = pnstrdup(url->u.text, url->len);
-	return value_set_known(text) ? text : NULL;
+	return fhir_value_set_find(text, strcspn(text, "|")) == NULL && value_set_known(text) ? text : NULL;
 }
 
 static void
