@@ -302,7 +302,7 @@ resolve_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 		if ((reference[0] == '#' && find_contained((const JbContainer *) ev->document.u.text, reference + 1, len - 1, &value)) ||
 			find_in_bundle(ev, item, reference, len, &value))
 		{
-			found = fp_document_item((const JbContainer *) value.ptr, value.len, ev->input->no_model);
+			found = fp_document_item((const JbContainer *) value.ptr, value.len, ev->input->no_model, 0);
 			return s->outer->push(ev, s->outer, &found);
 		}
 	}
@@ -311,7 +311,7 @@ resolve_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 	root = host->resolve(host->arg, reference, len, &size);
 	if (root == NULL)
 		return true;
-	found = fp_document_item(root, size, ev->input->no_model);
+	found = fp_document_item(root, size, ev->input->no_model, 0);
 	return s->outer->push(ev, s->outer, &found);
 }
 

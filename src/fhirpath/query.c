@@ -265,24 +265,25 @@ fhirpath_query(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("set-valued function called in context that cannot accept a set")));
 		call = collect_items(fcinfo);
-		if (call->count > 0)
+		if (call->count > 1)
 		{
 			call->giving = true;
 			RegisterExprContextCallback(set->econtext, stop_giving, PointerGetDatum(call));
 		}
 	}
-	if (call->next < call->count)
+	if (call->next >= call->count)
 	{
-		set->isDone = ExprMultipleResult;
-		PG_RETURN_DATUM(call->items[call->next++]);
+		set->isDone = ExprEndResult;
+		PG_RETURN_NULL();
 	}
-	if (call->giving)
+	/* the last one says so itself: most sets have one item, which then takes one call */
+	set->isDone = call->next + 1 < call->count ? ExprMultipleResult : ExprSingleResult;
+	if (call->giving && set->isDone == ExprSingleResult)
 	{
 		call->giving = false;
 		UnregisterExprContextCallback(set->econtext, stop_giving, PointerGetDatum(call));
 	}
-	set->isDone = ExprEndResult;
-	PG_RETURN_NULL();
+	PG_RETURN_DATUM(call->items[call->next++]);
 }
 
 /* ehr.fhirpath_query_array(target, path, vars, silent) → jsonb: all items in one array */
