@@ -184,7 +184,7 @@ add_text(Parser *p, const char *text, size_t len)
 {
 	uint32_t	at = (uint32_t) p->text_size;
 
-	if (p->text_size + len > p->text_room)
+	if (p->text == NULL || p->text_size + len > p->text_room)
 	{
 		size_t		room = (p->text_size + len) * 2 + 32;
 		char	   *larger = grow(p, p->text, p->text_size, room);

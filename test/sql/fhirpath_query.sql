@@ -30,13 +30,22 @@ SELECT fhirpath_query_array('{"a": 5}', '%x + a', '{"x": 2}') AS one, fhirpath_q
 SELECT fhirpath_query_array('{"telecom": [{"system": "phone"}]}', 'telecom.system is code', '{"%type": "Patient.contact"}') AS typed,
 	fhirpath_query_array('{"resourceType": "Observation", "valueString": "x"}', 'value', '{"%model": "none"}') AS no_model;
 
+-- what other rooms know: value sets and profiles; {} for those that nobody knows
+SELECT fhirpath_query_array(d, 'gender.memberOf(''http://hl7.org/fhir/ValueSet/administrative-gender'')') AS member,
+	fhirpath_query_array(d, 'id.memberOf(''http://hl7.org/fhir/ValueSet/administrative-gender'')') AS no_member,
+	fhirpath_query_array(d, 'gender.memberOf(''http://example.org/vs'')') AS unknown,
+	fhirpath_query_array(d, 'conformsTo(''http://hl7.org/fhir/StructureDefinition/Person'')') AS other_type,
+	fhirpath_query_array(d, 'conformsTo(''http://example.org/profile'')') AS unknown_profile
+FROM (VALUES ('{"resourceType": "Patient", "id": "x", "gender": "male"}'::jsonb)) AS t(d);
+
 -- errors; with silent, none
 \set VERBOSITY sqlstate
 SELECT fhirpath_query('{"a": [1, 2]}', 'a + 1');
 SELECT fhirpath_query('{"a": "x"}', 'a + 1');
 SELECT fhirpath_query('{}', '%unknown');
 SELECT fhirpath_query('{}', '''x''.matches(''('')');
-SELECT fhirpath_query('{"a": "x"}', 'a.memberOf(''http://example.org/vs'')');
+SELECT fhirpath_query('{"a": "x"}', 'a.conformsTo(1)');
+SELECT fhirpath_text('{"a": "x"}', 'a.memberOf(''http://example.org/vs'')');
 SELECT fhirpath_query('{}', 'a', '[]');
 SELECT fhirpath_text('{}', 'now()');
 SELECT fhirpath_text('{}', '%x');
