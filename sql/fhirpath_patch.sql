@@ -1,0 +1,6 @@
+-- fhirpath: JSON Patch and FHIRPath Patch on documents (doc/patch.md).
+
+CREATE FUNCTION ehr.json_patch(target jsonb, patch jsonb) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'ehr_json_patch';
+COMMENT ON FUNCTION ehr.json_patch(jsonb, jsonb) IS 'a document changed by a JSON Patch (RFC 6902), all operations or an error';
