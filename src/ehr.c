@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "audit/audit.h"
 #include "consent/session.h"
+#include "fhirpath/fhirpath.h"
 #include "ehr.h"
 
 PG_MODULE_MAGIC;
@@ -31,6 +32,7 @@ _PG_init(void)
 {
 	ehr_preloaded = process_shared_preload_libraries_in_progress;
 	audit_init();
+	fhirpath_init();
 	if (ehr_preloaded)
 	{
 		session_init();
