@@ -80,7 +80,9 @@ sub candidates
 		grantee => ["'practitioner:dr'"], purpose => ["'TREAT'"], until => ['NULL'], evidence => [ 'NULL', q{'{"sha256": "00"}'} ], handle => [ "'nonsense'" ], token => [ "'a.b.c'" ],
 		params => [ q{'{}'}, q{'{"level": "province"}'}, q{'{"min_cell": 1}'} ], lines => [ q{'{"record_id": "r1"}'}, "''" ], version => [ 'NULL', '1' ], max_rows => [ '10', '1000000' ],
 		threshold => [ '0.0', '0.99' ], kid => ["'test'"], valid => ['NULL'], sub => [ "'dr'" ], payload => [ q{'<x/>'} ], merge_id => ['1'], review => ['1'], quarantine_id => [ '1', '2' ],
-		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL']);
+		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL'],
+		patch => [ q{'[{"op": "add", "path": "/language", "value": "vi"}]'}, q{'[{"op": "test", "path": "/nothing", "value": 1}]'}, q{'{"resourceType": "Parameters"}'} ],
+		from_unit => ["'g'"], to_unit => ["'mg'"], unit => ["'mg'"]);
 	my %by_type = (
 		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
 		uuid => [ quoted($h->{person}) ], 'person' => [ quoted($h->{person}) ], timestamptz => ['pg_catalog.now()'], date => ["'2026-01-01'"], _int8 => [ "'{1,2,3}'", "'{$h->{subject}}'" ],
