@@ -424,10 +424,10 @@ fhirpath_begin(FhirPathEval *ev, const FhirPathInput *input)
 	if (ev->chunks != NULL)
 		drop_chunks(ev, false);
 	ev->input = input;
-	memset(&ev->document, 0, sizeof(ev->document));
-	ev->document.json = JB_T_NULL;
 	if (input->doc != NULL)
-		ev->document = fp_document_item(input->doc, input->size, input->no_model);
+		ev->document = fp_document_item(input->doc, input->size, input->no_model, ev->document.type);
+	else
+		ev->document = (FpItem) {.kind = FP_NODE, .json = JB_T_NULL};
 	if (input->type != 0 && ev->document.type == 0)
 		ev->document.type = (uint16_t) input->type;
 }

@@ -273,8 +273,8 @@ extern bool fp_walk(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 extern bool fp_children_named(FhirPathEval *ev, FpStep *step, const FpItem *item, FpSink *sink);
 extern bool fp_children(FhirPathEval *ev, const FpItem *item, FpSink *sink);
 
-/* The item of a document's root */
-extern FpItem fp_document_item(const JbContainer *root, uint32_t size, bool no_model);
+/* The item of a document's root; likely: the resource type that it probably is, 0 */
+extern FpItem fp_document_item(const JbContainer *root, uint32_t size, bool no_model, int likely);
 
 /* A place in JSON of which nothing is known but itself */
 extern FpItem fp_value_node(const JbValue *value, bool no_model);

@@ -302,7 +302,7 @@ resolve_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 		if ((reference[0] == '#' && find_contained((const JbContainer *) ev->document.u.text, reference + 1, len - 1, &value)) ||
 			find_in_bundle(ev, item, reference, len, &value))
 		{
-			found = fp_document_item((const JbContainer *) value.ptr, value.len, ev->input->no_model);
+			found = fp_document_item((const JbContainer *) value.ptr, value.len, ev->input->no_model, 0);
 			return s->outer->push(ev, s->outer, &found);
 		}
 	}
@@ -311,7 +311,7 @@ resolve_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 	root = host->resolve(host->arg, reference, len, &size);
 	if (root == NULL)
 		return true;
-	found = fp_document_item(root, size, ev->input->no_model);
+	found = fp_document_item(root, size, ev->input->no_model, 0);
 	return s->outer->push(ev, s->outer, &found);
 }
 
@@ -369,11 +369,11 @@ truth_member(FhirPathEval *ev, const FpExec *x)
 		(void) fp_fail(ev, FHIRPATH_TYPE, profile ? "conformsTo takes a URL" : "memberOf takes a URL");
 		return FP_FAILED;
 	}
-	if (profile && host != NULL && host->conforms_to != NULL)
-		return answer(ev, x, host->conforms_to(host->arg, text, len, &item));
-	/* without a caller that knows profiles: R4's own types, by type */
+	/* R4's own types, by type */
 	if (profile && defined_type(text, len) != 0)
 		return item.kind == FP_NODE && item.type != 0 && fhir_type_is(item.type, defined_type(text, len));
+	if (profile && host != NULL && host->conforms_to != NULL)
+		return answer(ev, x, host->conforms_to(host->arg, text, len, &item));
 	if (!profile && host != NULL && host->member_of != NULL)
 		return answer(ev, x, host->member_of(host->arg, text, len, &item));
 	(void) fp_fail(ev, FHIRPATH_UNSUPPORTED, profile ? "conformsTo knows no profiles here" : "memberOf knows no value sets here");

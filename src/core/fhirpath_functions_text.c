@@ -630,10 +630,11 @@ decode_hex(Buffer *out, const Text *in)
 	{
 		int			high = hex_digit(in->text[i]),
 					low = hex_digit(in->text[i + 1]);
-		char		byte = (char) (high << 4 | low);
+		char		byte;
 
 		if (high < 0 || low < 0)
 			return fp_fail(out->ev, FHIRPATH_VALUE, "the string is not hexadecimal");
+		byte = (char) (high << 4 | low);
 		if (!append(out, &byte, 1))
 			return false;
 	}

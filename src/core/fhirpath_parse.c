@@ -184,7 +184,7 @@ add_text(Parser *p, const char *text, size_t len)
 {
 	uint32_t	at = (uint32_t) p->text_size;
 
-	if (p->text_size + len > p->text_room)
+	if (p->text == NULL || p->text_size + len > p->text_room)
 	{
 		size_t		room = (p->text_size + len) * 2 + 32;
 		char	   *larger = grow(p, p->text, p->text_size, room);
@@ -371,7 +371,8 @@ parse_call(Parser *p, uint32_t input, const char *name, size_t len, size_t at)
 	if (count < function->min_args || count > function->max_args)
 	{
 		if (function->min_args == function->max_args)
-			snprintf(text, sizeof(text), "%s() takes %d arguments, not %d", function->name, function->min_args, count);
+			snprintf(text, sizeof(text), "%s() takes %d argument%s, not %d", function->name, function->min_args,
+					 function->min_args == 1 ? "" : "s", count);
 		else
 			snprintf(text, sizeof(text), "%s() takes %d to %d arguments, not %d", function->name, function->min_args,
 					 function->max_args, count);
@@ -415,7 +416,8 @@ parse_invocation(Parser *p, uint32_t input)
 		}
 		return expected(p, input == 0 ? "$this, $index or $total" : "a name");
 	}
-	if (!is_name(p) || (name.kind == FP_T_NAME && is_reserved(p)))
+	/* behind a dot there is no doubt: text.div */
+	if (!is_name(p) || (input == 0 && name.kind == FP_T_NAME && is_reserved(p)))
 		return expected(p, input == 0 ? "an expression" : "a name");
 	advance(p);
 	if (is_symbol(p, "("))

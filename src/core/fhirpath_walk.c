@@ -25,15 +25,19 @@ is_object(const FpItem *item)
 	return item->kind == FP_NODE && item->json == JB_T_CONTAINER && jb_is_object((const JbContainer *) item->u.text);
 }
 
-/* Type index of a resource by its resourceType, 0 if there is none */
+/* Type index of a resource by its resourceType, 0 if there is none; likely is what the last one was. */
 static int
-resource_type(const JbContainer *object)
+resource_type(const JbContainer *object, int likely)
 {
 	JbValue		value;
 	int			number;
 
 	if (!jb_is_object(object) || !jb_get(object, "resourceType", 12, &value) || value.type != JB_T_STRING)
 		return 0;
+	if (likely > FHIR_RESOURCE_BASE && likely <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES &&
+		value.len == (uint32_t) fhir_string_len(fhir_types[likely].name) &&
+		memcmp(value.ptr, fhir_string(fhir_types[likely].name), value.len) == 0)
+		return likely;
 	number = fhir_resource_number(value.ptr, value.len);
 	return number == 0 ? 0 : FHIR_RESOURCE_BASE + number;
 }
@@ -57,11 +61,11 @@ set_node(FpItem *item, const JbValue *value, const JbContainer *twin, int type)
 
 /* A resource says itself of which type it is. */
 static inline void
-set_resource_type(FpItem *item, bool no_model)
+set_resource_type(FpItem *item, bool no_model, int likely)
 {
 	if (item->json == JB_T_CONTAINER && !no_model && (item->type == 0 || is_abstract(item->type)))
 	{
-		int			type = resource_type((const JbContainer *) item->u.text);
+		int			type = resource_type((const JbContainer *) item->u.text, likely);
 
 		if (type != 0)
 			item->type = (uint16_t) type;
@@ -69,14 +73,14 @@ set_resource_type(FpItem *item, bool no_model)
 }
 
 FpItem
-fp_document_item(const JbContainer *root, uint32_t size, bool no_model)
+fp_document_item(const JbContainer *root, uint32_t size, bool no_model, int likely)
 {
 	JbValue		value;
 	FpItem		item;
 
 	jb_root(root, size, &value);
 	set_node(&item, &value, NULL, 0);
-	set_resource_type(&item, no_model);
+	set_resource_type(&item, no_model, likely);
 	return item;
 }
 
@@ -86,7 +90,7 @@ fp_value_node(const JbValue *value, bool no_model)
 	FpItem		item;
 
 	set_node(&item, value, NULL, 0);
-	set_resource_type(&item, no_model);
+	set_resource_type(&item, no_model, 0);
 	return item;
 }
 
@@ -214,7 +218,7 @@ offer(FhirPathEval *ev, const FpStep *step, int type, const JbValue *value, cons
 	if (!fp_step(ev))
 		return false;
 	set_node(&item, value, twin, type);
-	set_resource_type(&item, ev->input->no_model);
+	set_resource_type(&item, ev->input->no_model, 0);
 	if (step != NULL && step->filter && !fp_item_is(&item, step->only))
 		return true;
 	return emit(ev, x, next, &item, sink);

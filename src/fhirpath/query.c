@@ -54,6 +54,9 @@ typedef struct PathCall
 	int			room;
 	int			next;
 	bool		giving;
+	bool		registered;		/* stop_giving, with the node's context */
+	FhirPathHost host;			/* of fhirpath_host, whose errors wait until the core has returned */
+	ErrorData  *raised;
 } PathCall;
 
 static const char *
@@ -70,8 +73,64 @@ what_is_needed(uint32 needs)
 	return "variables";
 }
 
+/* -- other rooms: an error of theirs must not jump across the core ---------- */
+
+#define ASK_ROOM(call, answer, question) \
+	do { \
+		MemoryContext core_memory = CurrentMemoryContext; \
+		PG_TRY(); \
+		{ \
+			answer = question; \
+		} \
+		PG_CATCH(); \
+		{ \
+			MemoryContextSwitchTo((call)->variables); \
+			(call)->raised = CopyErrorData(); \
+			FlushErrorState(); \
+		} \
+		PG_END_TRY(); \
+		MemoryContextSwitchTo(core_memory); \
+	} while (0)
+
+static int
+host_member_of(void *arg, const char *value_set, size_t len, const FpItem *item)
+{
+	volatile int answer = -2;
+
+	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.member_of(fhirpath_host.arg, value_set, len, item));
+	return answer;
+}
+
+static int
+host_conforms_to(void *arg, const char *profile, size_t len, const FpItem *item)
+{
+	volatile int answer = -2;
+
+	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.conforms_to(fhirpath_host.arg, profile, len, item));
+	return answer;
+}
+
+static const JbContainer *
+host_resolve(void *arg, const char *reference, size_t len, uint32_t *size)
+{
+	const JbContainer *volatile answer = NULL;
+
+	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.resolve(fhirpath_host.arg, reference, len, size));
+	return answer;
+}
+
+static void
+set_host(PathCall *call)
+{
+	call->host.arg = call;
+	call->host.member_of = fhirpath_host.member_of == NULL ? NULL : host_member_of;
+	call->host.conforms_to = fhirpath_host.conforms_to == NULL ? NULL : host_conforms_to;
+	call->host.resolve = fhirpath_host.resolve == NULL ? NULL : host_resolve;
+	call->input.host = &call->host;
+}
+
 static PathCall *
-new_call(FunctionCallInfo fcinfo, bool immutable)
+new_call(FunctionCallInfo fcinfo)
 {
 	MemoryContext memory = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "FHIRPath", ALLOCSET_SMALL_SIZES);
 	PathCall   *call = MemoryContextAllocZero(memory, sizeof(PathCall));
@@ -120,7 +179,8 @@ plan_call(PathCall *call, FunctionCallInfo fcinfo, bool immutable)
 	MemoryContextSwitchTo(caller);
 	call->source_fixed = get_fn_expr_arg_stable(fcinfo->flinfo, 1);
 	call->input.step_limit = immutable ? FHIRPATH_STEPS : fhirpath_step_limit;
-	call->input.host = immutable ? NULL : &fhirpath_host;
+	if (!immutable)
+		set_host(call);
 }
 
 /* now(): the statement's time in the session's zone */
@@ -165,7 +225,7 @@ begin_call(FunctionCallInfo fcinfo, bool immutable)
 	uint32		size;
 
 	if (unlikely(call == NULL))
-		call = new_call(fcinfo, immutable);
+		call = new_call(fcinfo);
 	if (unlikely(!call->source_fixed))
 		plan_call(call, fcinfo, immutable);
 	if (!immutable && PG_NARGS() > 2)
@@ -192,6 +252,13 @@ static bool
 end_call(PathCall *call, CoreStatus status, bool silent, bool *failed)
 {
 	*failed = false;
+	if (unlikely(call->raised != NULL))
+	{
+		ErrorData  *raised = call->raised;
+
+		call->raised = NULL;
+		ReThrowError(raised);
+	}
 	if (likely(status == CORE_OK))
 		return true;
 	if (silent && (status == CORE_INVALID || status == CORE_TOO_DEEP))
@@ -248,7 +315,9 @@ collect_items(FunctionCallInfo fcinfo)
 static void
 stop_giving(Datum arg)
 {
-	((PathCall *) DatumGetPointer(arg))->giving = false;
+	PathCall   *call = (PathCall *) DatumGetPointer(arg);
+
+	call->giving = call->registered = false;
 }
 
 /* ehr.fhirpath_query(target jsonb, path fhirpath, vars jsonb, silent boolean) → setof jsonb */
@@ -265,22 +334,20 @@ fhirpath_query(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("set-valued function called in context that cannot accept a set")));
 		call = collect_items(fcinfo);
-		if (call->count > 0)
+		/* registered once for many sets: it is called when the node starts anew or ends */
+		if (!call->registered)
 		{
-			call->giving = true;
 			RegisterExprContextCallback(set->econtext, stop_giving, PointerGetDatum(call));
+			call->registered = true;
 		}
+		call->giving = true;
 	}
 	if (call->next < call->count)
 	{
 		set->isDone = ExprMultipleResult;
 		PG_RETURN_DATUM(call->items[call->next++]);
 	}
-	if (call->giving)
-	{
-		call->giving = false;
-		UnregisterExprContextCallback(set->econtext, stop_giving, PointerGetDatum(call));
-	}
+	call->giving = false;
 	set->isDone = ExprEndResult;
 	PG_RETURN_NULL();
 }
