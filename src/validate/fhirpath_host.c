@@ -14,7 +14,7 @@ has_code(const char *url, const JbValue *system, const JbValue *code)
 {
 	if (code->type != JB_T_STRING || (system != NULL && system->type != JB_T_STRING))
 		return -1;
-	return value_set_has(NULL, url, system == NULL ? NULL : system->ptr, system == NULL ? 0 : system->len, code->ptr, code->len);
+	return value_set_has(url, system == NULL ? NULL : system->ptr, system == NULL ? 0 : system->len, code->ptr, code->len);
 }
 
 static int
