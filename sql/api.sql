@@ -421,7 +421,8 @@ CREATE FUNCTION ehr_internal.create_api() RETURNS void
 AS $$
 BEGIN
 	GRANT EXECUTE ON FUNCTION ehr.post(ehr.fhir, text), ehr.put(ehr.fhir, int), ehr.remove(text, text), ehr.get(text, text, int),
-		ehr.history(text, text), ehr.as_of(text, text, timestamptz), ehr.changes(text, int), ehr.transaction(ehr.fhir)
+		ehr.history(text, text), ehr.as_of(text, text, timestamptz), ehr.changes(text, int), ehr.transaction(ehr.fhir),
+		ehr.patch(text, text, jsonb, int)
 		TO ehr_app, ehr_query;
 	GRANT EXECUTE ON FUNCTION ehr.self_check(), ehr.store_facts() TO ehr_admin;
 	GRANT SELECT ON ehr.catalog_problem TO ehr_admin;

@@ -136,7 +136,7 @@ BEGIN
 	END LOOP;
 
 	-- what a room keeps is made by ehr_internal.create_ROOM() and create_ROOM_PART()
-	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'intake', 'share', 'report']
+	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'views', 'intake', 'share', 'report']
 	LOOP
 		FOR r IN
 			SELECT p.proname FROM pg_proc p

@@ -12,7 +12,9 @@
 #include "compat.h"
 #include "audit/audit.h"
 #include "consent/session.h"
+#include "fhirpath/fhirpath.h"
 #include "ehr.h"
+#include "validate/validate.h"
 
 PG_MODULE_MAGIC;
 
@@ -31,6 +33,8 @@ _PG_init(void)
 {
 	ehr_preloaded = process_shared_preload_libraries_in_progress;
 	audit_init();
+	fhirpath_init();
+	validate_init();
 	if (ehr_preloaded)
 	{
 		session_init();

@@ -18,7 +18,7 @@ ROOM_HEADERS  = $(wildcard src/*.h src/*/*.h)
 
 PG_CFLAGS   += -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-sign-compare $(WERROR)
 PG_CPPFLAGS += -Isrc -DEHR_VERSION='"$(EXTVERSION)"'
-SHLIB_LINK  += -ljansson -lsodium -lexpat
+SHLIB_LINK  += -ljansson -lsodium -lexpat -lpcre2-8 -lm
 
 # No bitcode: nothing in the extension gains from inlining by the JIT, and clang is not needed to build.
 override with_llvm = no
@@ -50,6 +50,11 @@ model:
 	python3 src/core/fhir_invariants_gen.py
 	python3 src/core/fhir_schedule_gen.py
 	python3 src/core/fhir_search_gen.py
+
+# The table of units anew, out of src/core/ucum_units.tsv.
+.PHONY: units
+units:
+	python3 src/core/ucum_gen.py
 
 build/installcheck:
 	mkdir -p $@

@@ -6,6 +6,7 @@
  * scanner, and a table joins type, JSON kind, scanner and hint.
  */
 #include "fhir_primitive.h"
+#include "fhir_scan.h"
 
 #include <string.h>
 
@@ -65,15 +66,8 @@ all_in(const char *text, size_t len, unsigned char class)
 
 /* -- dates and times ---------------------------------------------------- */
 
-typedef struct Scan
-{
-	const char *at;
-	const char *end;
-} Scan;
-
-/* Reads exactly n digits. */
-static bool
-scan_digits(Scan *s, int n, int *value)
+bool
+fhir_scan_digits(Scan *s, int n, int *value)
 {
 	*value = 0;
 	if (s->end - s->at < n)
@@ -88,8 +82,8 @@ scan_digits(Scan *s, int n, int *value)
 	return true;
 }
 
-static bool
-scan_char(Scan *s, char c)
+bool
+fhir_scan_char(Scan *s, char c)
 {
 	if (s->at == s->end || *s->at != c)
 		return false;
@@ -109,59 +103,64 @@ fhir_days_in_month(int year, int month)
 	return days[month - 1];
 }
 
-/* YYYY, YYYY-MM or YYYY-MM-DD; what follows is left */
-static bool
-scan_date(Scan *s, FhirDateTime *r)
+bool
+fhir_scan_date(Scan *s, FhirDateTime *r)
 {
-	if (!scan_digits(s, 4, &r->year) || r->year == 0)
+	if (!fhir_scan_digits(s, 4, &r->year) || r->year == 0)
 		return false;
 	r->precision = FHIR_PRECISION_YEAR;
-	if (!scan_char(s, '-'))
+	if (!fhir_scan_char(s, '-'))
 		return true;
-	if (!scan_digits(s, 2, &r->month) || r->month < 1 || r->month > 12)
+	if (!fhir_scan_digits(s, 2, &r->month) || r->month < 1 || r->month > 12)
 		return false;
 	r->precision = FHIR_PRECISION_MONTH;
-	if (!scan_char(s, '-'))
+	if (!fhir_scan_char(s, '-'))
 		return true;
 	r->precision = FHIR_PRECISION_DAY;
-	return scan_digits(s, 2, &r->day) && r->day >= 1 && r->day <= fhir_days_in_month(r->year, r->month);
+	return fhir_scan_digits(s, 2, &r->day) && r->day >= 1 && r->day <= fhir_days_in_month(r->year, r->month);
+}
+
+bool
+fhir_scan_fraction(Scan *s, int *nanosecond)
+{
+	int			scale = 100000000;
+
+	*nanosecond = 0;
+	if (s->at == s->end || !is_digit(*s->at))
+		return false;
+	for (; s->at < s->end && is_digit(*s->at); s->at++, scale /= 10)
+		*nanosecond += (*s->at - '0') * scale;
+	return true;
 }
 
 /* hh:mm:ss with any number of decimals; 24:00 is not allowed, second 60 is */
 static bool
 scan_time(Scan *s, FhirDateTime *r)
 {
-	int			scale = 100000000;
-
-	if (!scan_digits(s, 2, &r->hour) || r->hour > 23 || !scan_char(s, ':') ||
-		!scan_digits(s, 2, &r->minute) || r->minute > 59 || !scan_char(s, ':') ||
-		!scan_digits(s, 2, &r->second) || r->second > 60)
+	if (!fhir_scan_digits(s, 2, &r->hour) || r->hour > 23 || !fhir_scan_char(s, ':') ||
+		!fhir_scan_digits(s, 2, &r->minute) || r->minute > 59 || !fhir_scan_char(s, ':') ||
+		!fhir_scan_digits(s, 2, &r->second) || r->second > 60)
 		return false;
 	r->precision = FHIR_PRECISION_SECOND;
-	if (!scan_char(s, '.'))
+	if (!fhir_scan_char(s, '.'))
 		return true;
 	r->precision = FHIR_PRECISION_FRACTION;
-	if (s->at == s->end || !is_digit(*s->at))
-		return false;
-	for (; s->at < s->end && is_digit(*s->at); s->at++, scale /= 10)
-		r->nanosecond += (*s->at - '0') * scale;
-	return true;
+	return fhir_scan_fraction(s, &r->nanosecond);
 }
 
-/* Z or ±hh:mm up to 14:00 */
-static bool
-scan_zone(Scan *s, FhirDateTime *r)
+bool
+fhir_scan_zone(Scan *s, FhirDateTime *r)
 {
 	int			hours,
 				minutes,
 				sign;
 
-	if (scan_char(s, 'Z'))
+	if (fhir_scan_char(s, 'Z'))
 		return true;
-	sign = scan_char(s, '-') ? -1 : 1;
-	if (sign == 1 && !scan_char(s, '+'))
+	sign = fhir_scan_char(s, '-') ? -1 : 1;
+	if (sign == 1 && !fhir_scan_char(s, '+'))
 		return false;
-	if (!scan_digits(s, 2, &hours) || !scan_char(s, ':') || !scan_digits(s, 2, &minutes) ||
+	if (!fhir_scan_digits(s, 2, &hours) || !fhir_scan_char(s, ':') || !fhir_scan_digits(s, 2, &minutes) ||
 		minutes > 59 || hours > 14 || (hours == 14 && minutes != 0))
 		return false;
 	r->zone = sign * (hours * 60 + minutes);
@@ -174,12 +173,12 @@ fhir_datetime_parse(FhirPrimitive type, const char *text, size_t len, FhirDateTi
 	Scan		s = {text, text + len};
 	FhirDateTime r = {.month = 1, .day = 1};
 
-	if (!scan_date(&s, &r))
+	if (!fhir_scan_date(&s, &r))
 		return false;
 	if (s.at < s.end || type == FHIR_INSTANT)
 	{
-		if (type == FHIR_DATE || r.precision != FHIR_PRECISION_DAY || !scan_char(&s, 'T') ||
-			!scan_time(&s, &r) || !scan_zone(&s, &r) || s.at != s.end)
+		if (type == FHIR_DATE || r.precision != FHIR_PRECISION_DAY || !fhir_scan_char(&s, 'T') ||
+			!scan_time(&s, &r) || !fhir_scan_zone(&s, &r) || s.at != s.end)
 			return false;
 	}
 	*result = r;
@@ -236,25 +235,25 @@ valid_decimal(const char *text, size_t len)
 
 	if (len > FHIR_NUMBER_MAX)
 		return false;
-	(void) scan_char(&s, '-');
+	(void) fhir_scan_char(&s, '-');
 	if (s.at == s.end || !is_digit(*s.at))
 		return false;
-	if (!scan_char(&s, '0'))
+	if (!fhir_scan_char(&s, '0'))
 	{
 		while (s.at < s.end && is_digit(*s.at))
 			s.at++;
 	}
-	if (scan_char(&s, '.'))
+	if (fhir_scan_char(&s, '.'))
 	{
 		if (s.at == s.end || !is_digit(*s.at))
 			return false;
 		while (s.at < s.end && is_digit(*s.at))
 			s.at++;
 	}
-	if (scan_char(&s, 'e') || scan_char(&s, 'E'))
+	if (fhir_scan_char(&s, 'e') || fhir_scan_char(&s, 'E'))
 	{
-		if (!scan_char(&s, '-'))
-			(void) scan_char(&s, '+');
+		if (!fhir_scan_char(&s, '-'))
+			(void) fhir_scan_char(&s, '+');
 		if (s.at == s.end || !is_digit(*s.at))
 			return false;
 		for (; s.at < s.end && is_digit(*s.at) && exponent <= FHIR_NUMBER_MAX; s.at++)

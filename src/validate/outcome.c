@@ -280,23 +280,47 @@ finish(Validation *v)
 	return v->count == 1 ? outcome_of_one(v->issues) : write_outcome(v->issues, v->count);
 }
 
-static Jsonb *
-validate_tree(const JsonTree *tree, const char *profile)
+static void
+run_validation(Validation *v, const JsonTree *tree, const char *profile)
 {
-	Validation	v;
 	CoreStatus	status;
 
 	definitions_refresh();
 	do
 	{
-		memset(&v, 0, sizeof(v));
-		v.document = tree->root;
-		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, &v);
+		memset(v, 0, sizeof(*v));
+		v->document = tree->root;
+		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, v);
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	if (profile != NULL)
-		check_asked_profile(&v, profile);
+		check_asked_profile(v, profile);
+}
+
+static Jsonb *
+validate_tree(const JsonTree *tree, const char *profile)
+{
+	Validation	v;
+
+	run_validation(&v, tree, profile);
 	return finish(&v);
+}
+
+bool
+conforms_to_profile(Jsonb *doc, const char *profile)
+{
+	JsonTree	tree;
+	Validation	v;
+
+	json_tree_init(&tree, fhir_core_context());
+	fhir_tree_or_error(&tree, doc);
+	run_validation(&v, &tree, profile);
+	for (int i = 0; i < v.count; i++)
+	{
+		if (v.issues[i].severity <= SEVERITY_ERROR)
+			return false;
+	}
+	return true;
 }
 
 /*

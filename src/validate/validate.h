@@ -8,6 +8,8 @@
 #ifndef EHR_VALIDATE_H
 #define EHR_VALIDATE_H
 
+#include "utils/jsonb.h"
+
 #include "core/fhir_check.h"
 #include "core/fhir_expr.h"
 #include "core/fhir_invariants.h"
@@ -99,6 +101,12 @@ extern bool binding_known(int binding);
 
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
+
+/* Whether a resource is valid and meets a loaded profile */
+extern bool conforms_to_profile(Jsonb *doc, const char *profile);
+
+/* Offers memberOf() and conformsTo() to FHIRPath; called once by _PG_init. */
+extern void validate_init(void);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);

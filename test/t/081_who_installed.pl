@@ -80,13 +80,17 @@ sub candidates
 		grantee => ["'practitioner:dr'"], purpose => ["'TREAT'"], until => ['NULL'], evidence => [ 'NULL', q{'{"sha256": "00"}'} ], handle => [ "'nonsense'" ], token => [ "'a.b.c'" ],
 		params => [ q{'{}'}, q{'{"level": "province"}'}, q{'{"min_cell": 1}'} ], lines => [ q{'{"record_id": "r1"}'}, "''" ], version => [ 'NULL', '1' ], max_rows => [ '10', '1000000' ],
 		threshold => [ '0.0', '0.99' ], kid => ["'test'"], valid => ['NULL'], sub => [ "'dr'" ], payload => [ q{'<x/>'} ], merge_id => ['1'], review => ['1'], quarantine_id => [ '1', '2' ],
-		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL']);
+		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL'],
+		view_definition => [ quoted(q{{"resource": "Patient", "select": [{"column": [{"name": "phone", "path": "telecom.value.first()"}]}]}}) ], materialized => [ 'false', 'true' ],
+		patch => [ q{'[{"op": "add", "path": "/language", "value": "vi"}]'}, q{'[{"op": "test", "path": "/nothing", "value": 1}]'}, q{'{"resourceType": "Parameters"}'} ],
+		from_unit => ["'g'"], to_unit => ["'mg'"], unit => ["'mg'"],
+		vars => ["'{}'"]);
 	my %by_type = (
 		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
 		uuid => [ quoted($h->{person}) ], 'person' => [ quoted($h->{person}) ], timestamptz => ['pg_catalog.now()'], date => ["'2026-01-01'"], _int8 => [ "'{1,2,3}'", "'{$h->{subject}}'" ],
 		regclass => [ "'ehr_store.resource'", "'ehr_store.payload'", "'ehr_store.match_feature'", "'public.empty_rows'" ], tstzrange => ["'(,)'"], bytea => ["'\\x3c782f3e'"],
 		_text => [ quoted("{$hidden{number}}") ], value_set_rule => ['NULL'],
-		citizen_id => [ quoted($hidden{number}) ], insurance_no => [ quoted('GD4797932012345') ], icd10 => ["'I10'"],
+		citizen_id => [ quoted($hidden{number}) ], insurance_no => [ quoted('GD4797932012345') ], icd10 => ["'I10'"], fhirpath => [ "'name.family'", "'descendants().value'", "'identifier.value | resolve()'" ],
 		jsonb => [ quoted($fresh), quoted(qq{{"resourceType": "Patient", "gender": "female", "birthDate": "1985-03-02", "telecom": [{"value": "$hidden{phone}"}]}}),
 			quoted(qq{{"resourceType": "Bundle", "type": "batch", "entry": [{"resource": $fresh, "request": {"method": "PUT", "url": "Patient/$h->{id}"}}, {"resource": $fresh, "request": {"method": "POST", "url": "Patient", "ifNoneExist": "identifier=$system|$hidden{number}"}}]}}) ],
 		fhir => [ quoted($fresh), quoted(qq{{"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/$h->{id}"}}}),
@@ -113,7 +117,7 @@ sub calls
 			my ($arg_name, $type) = split /:/, $arg;
 			my @values = candidates($arg_name, $type, $h) or die "no value for parameter $arg of ehr.$name";
 			$type = { _int8 => 'bigint[]', _text => 'text[]' }->{$type} // $type;
-			$type = "ehr.$type" if $type =~ /^(person|fhir|citizen_id|insurance_no|icd10|value_set_rule)$/;
+			$type = "ehr.$type" if $type =~ /^(person|fhir|citizen_id|insurance_no|icd10|fhirpath|value_set_rule)$/;
 			@lists = map { my $list = $_; map { ($list eq '' ? '' : "$list, ") . s/ehr_type_patient/$h->{type}/r . "::$type" } @values } @lists;
 		}
 		# of many, some from everywhere

@@ -1,0 +1,53 @@
+/*
+ * view_run.h
+ *		Rows of a view: shared by the files of room views.
+ */
+#ifndef EHR_VIEW_RUN_H
+#define EHR_VIEW_RUN_H
+
+#include "view.h"
+
+/* What a column holds in a row: places in the resource, or values of the evaluator */
+typedef struct ViewValue
+{
+	FpItem	   *items;
+	uint32		count;
+} ViewValue;
+
+typedef struct ViewRows
+{
+	ViewValue **rows;			/* each as wide as the view */
+	int			count;
+	int			room;
+} ViewRows;
+
+/* A view and the evaluator that runs it, kept for a whole query */
+typedef struct ViewRun
+{
+	View	   *view;
+	Jsonb	   *definition;		/* own copy */
+	CoreContext core;			/* on cx */
+	FhirPathEval *ev;
+	FhirPathInput input;
+	FpItem	   *row_index;		/* value of %rowIndex */
+	MemoryContext cx;
+} ViewRun;
+
+/* The run of a definition, kept in *cache (a function's fn_extra) as long as the definition stays the same. */
+extern ViewRun *view_run(void **cache, MemoryContext parent, Datum definition);
+
+/*
+ * Rows of a resource; none where it is of another type or does not meet the
+ * conditions.  They live until the next call with this run.  Raises 21000 where
+ * a column that is no collection has several values, 22023 where a condition
+ * is no boolean or an expression fails.
+ */
+extern void view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows);
+
+/* An item as a value of a column; *isnull where its precision does not reach. */
+extern Datum view_datum(ViewRun *run, const ViewColumn *column, const ViewValue *value, bool *isnull);
+
+/* An item as JSON. */
+extern void view_json(ViewRun *run, const FpItem *item, JsonbValue *json);
+
+#endif							/* EHR_VIEW_RUN_H */
