@@ -132,7 +132,7 @@ DECLARE
 BEGIN
 	SELECT v.* INTO seen FROM ehr_store.view_definition v WHERE v.name = refresh_one_view.name FOR UPDATE;
 	IF NOT FOUND OR NOT seen.materialized THEN
-		RAISE undefined_table USING MESSAGE = 'there is no such materialized view',
+		RAISE undefined_object USING MESSAGE = 'there is no such materialized view',
 			HINT = 'ehr_store.view_definition lists them.';
 	END IF;
 	EXECUTE format('DELETE FROM ehr_store.%I v USING ehr_store.resource r WHERE r.key = v._key AND (r.epoch, r.txid) >= ($1, $2)', name)
@@ -182,7 +182,7 @@ DECLARE
 BEGIN
 	DELETE FROM ehr_store.view_definition v WHERE v.name = drop_view.name RETURNING v.materialized INTO was_table;
 	IF NOT FOUND THEN
-		RAISE undefined_table USING MESSAGE = 'there is no such view',
+		RAISE undefined_object USING MESSAGE = 'there is no such view',
 			HINT = 'ehr_store.view_definition lists them.';
 	END IF;
 	EXECUTE format('DROP %s ehr_store.%I', CASE WHEN was_table THEN 'TABLE' ELSE 'VIEW' END, name);
