@@ -38,7 +38,7 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.person (
 		key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 		id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
-		merged_into bigint REFERENCES ehr_store.person CHECK (merged_into <> key),
+		merged_into bigint REFERENCES ehr_store.person CHECK (merged_into < key),	-- so that no ring can be
 		founder bigint,
 		created timestamptz NOT NULL DEFAULT now()
 	);
@@ -66,28 +66,16 @@ BEGIN
 		valid_to date,
 		source text,
 		own bool NOT NULL DEFAULT true,
+		disowned text,
 		PRIMARY KEY (system, value, subject)
 	);
 	CREATE INDEX IF NOT EXISTS person_identifier_subject ON ehr_store.person_identifier (subject);
 	COMMENT ON TABLE ehr_store.person_identifier IS 'identifiers that source patients came with, past ones too';
 	COMMENT ON COLUMN ehr_store.person_identifier.own IS 'false for a citizen number that contradicts birth year or sex: a parent''s on a child';
-
-	CREATE TABLE IF NOT EXISTS ehr_store.person_merge (
-		merge bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-		kept bigint NOT NULL REFERENCES ehr_store.person,
-		gone bigint NOT NULL REFERENCES ehr_store.person,
-		reason text,
-		by text,
-		at timestamptz NOT NULL DEFAULT now(),
-		undone timestamptz,
-		undone_by text
-	);
-	CREATE INDEX IF NOT EXISTS person_merge_gone ON ehr_store.person_merge (gone);
-	COMMENT ON TABLE ehr_store.person_merge IS 'history of merges of persons: gone was made to point to kept';
+	COMMENT ON COLUMN ehr_store.person_identifier.disowned IS 'who found that the number is somebody else''s; then it is not the patient''s own, whatever the patient says';
 
 	GRANT EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no),
 		ehr.identifiers(ehr.person) TO ehr_app, ehr_query, ehr_ingest;
-	GRANT EXECUTE ON FUNCTION ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint) TO ehr_app;
 	PERFORM ehr_internal.create_identity_match();
 END
 $$;
@@ -97,20 +85,40 @@ COMMENT ON FUNCTION ehr_internal.create_identity() IS 'tables and grants of room
 -- Persons and their subjects
 ---------------------------------------------------------------------------------------------------
 
--- Whose is a person that was merged: the one it was merged into in the end.
+-- Whose is a person that was merged: the one it was merged into in the end. A person points to an older one only, so
+-- the way up ends.
 CREATE FUNCTION ehr_internal.person_root(person bigint) RETURNS bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	here bigint := person;
+	up bigint;
 BEGIN
-	RETURN (WITH RECURSIVE up (key, merged_into, depth) AS (
-			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = person
-			UNION ALL
-			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000)
-		SELECT up.key FROM up WHERE up.merged_into IS NULL);
+	LOOP
+		SELECT p.merged_into INTO up FROM ehr_store.person p WHERE p.key = here;
+		IF NOT FOUND THEN RETURN NULL; END IF;
+		IF up IS NULL THEN RETURN here; END IF;
+		here := up;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'the person that this one is now, after merges';
+
+CREATE FUNCTION ehr_internal.persons_merged_into(person bigint) RETURNS SETOF bigint
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 3
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE down (key) AS (
+		SELECT persons_merged_into.person
+		UNION ALL
+		SELECT p.key FROM down JOIN ehr_store.person p ON p.merged_into = down.key)
+	SELECT down.key FROM down;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.persons_merged_into(bigint) IS 'a person and all that were merged into it';
 
 CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
@@ -118,10 +126,10 @@ CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF big
 AS $$
 BEGIN
 	RETURN QUERY
-	WITH RECURSIVE down (key, depth) AS (
-		SELECT subjects_of_person.person, 0
+	WITH RECURSIVE down (key) AS (
+		SELECT subjects_of_person.person
 		UNION ALL
-		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
+		SELECT p.key FROM down JOIN ehr_store.person p ON p.merged_into = down.key)
 	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
 END
 $$;
@@ -290,112 +298,5 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.identifiers(ehr.person) IS 'implementation of ehr.identifiers';
 
----------------------------------------------------------------------------------------------------
--- Merging persons: one redirect, taken back exactly
----------------------------------------------------------------------------------------------------
-
--- The person that exists longer is kept. Returns the merge, null when both are one already.
-CREATE FUNCTION ehr_internal.redirect_person(a bigint, b bigint, reason text, by text) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	kept_key bigint;
-	gone_key bigint;
-	merge_no bigint;
-BEGIN
-	-- in one order, so that two merges of the same persons wait for each other instead of making a ring
-	LOOP
-		kept_key := least(ehr_internal.person_root(a), ehr_internal.person_root(b));
-		gone_key := greatest(ehr_internal.person_root(a), ehr_internal.person_root(b));
-		IF kept_key = gone_key THEN RETURN NULL; END IF;
-		PERFORM FROM ehr_store.person p WHERE p.key IN (kept_key, gone_key) ORDER BY p.key FOR UPDATE;
-		EXIT WHEN (SELECT bool_and(p.merged_into IS NULL) FROM ehr_store.person p WHERE p.key IN (kept_key, gone_key));
-	END LOOP;
-	UPDATE ehr_store.person p SET merged_into = kept_key WHERE p.key = gone_key;
-	INSERT INTO ehr_store.person_merge AS m (kept, gone, reason, by) VALUES (kept_key, gone_key, redirect_person.reason, redirect_person.by)
-	RETURNING m.merge INTO merge_no;
-	RETURN merge_no;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.redirect_person(bigint, bigint, text, text) IS 'makes one person point to another';
-
-CREATE FUNCTION ehr_internal.require_person(person uuid) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	key bigint := ehr_internal.person_key(person);
-BEGIN
-	IF key IS NULL THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such person';
-	END IF;
-	RETURN key;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.require_person(uuid) IS 'key of a person, or error P0002';
-
-CREATE FUNCTION ehr.merge_persons(a ehr.person, b ehr.person, reason text) RETURNS bigint
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.merge_persons(ehr.person, ehr.person, text) IS 'makes two persons one; returns the merge, for ehr.unmerge, or null when they are one already';
-
-CREATE FUNCTION ehr_internal.merge_persons(a ehr.person, b ehr.person, reason text) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	caller text := ehr_internal.require_registrar('{facility,department,admin}');
-	a_key bigint := ehr_internal.require_person(a);
-	b_key bigint := ehr_internal.require_person(b);
-BEGIN
-	-- what somebody joins is no longer held apart by an earlier decision
-	UPDATE ehr_store.match_review r SET state = 'same', decided = now(), decided_by = caller, reason = merge_persons.reason
-	WHERE r.state IN ('open', 'different') AND (
-		(r.a IN (SELECT ehr_internal.subjects_of_person(a_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(b_key)))
-		OR (r.a IN (SELECT ehr_internal.subjects_of_person(b_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(a_key))));
-	RETURN ehr_internal.redirect_person(a_key, b_key, reason, caller);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.merge_persons(ehr.person, ehr.person, text) IS 'implementation of ehr.merge_persons';
-
-CREATE FUNCTION ehr.unmerge(merge_id bigint) RETURNS bool
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.unmerge(bigint) IS 'takes a merge of persons back, exactly; false when it was already; matching will not make them one again';
-
-CREATE FUNCTION ehr_internal.unmerge(merge_id bigint) RETURNS bool
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	caller text := ehr_internal.require_registrar('{facility,department,admin}');
-	merged record;
-	apart record;
-BEGIN
-	SELECT * INTO merged FROM ehr_store.person_merge m WHERE m.merge = merge_id FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such merge of persons';
-	END IF;
-	IF merged.undone IS NOT NULL THEN RETURN false; END IF;
-	UPDATE ehr_store.person p SET merged_into = NULL WHERE p.key = merged.gone;
-	UPDATE ehr_store.person_merge m SET undone = now(), undone_by = caller WHERE m.merge = merge_id;
-	-- what was called the same in between no longer is; and one pair that is held apart holds the persons apart
-	UPDATE ehr_store.match_review r SET state = 'different', decided = now(), decided_by = caller, reason = 'unmerged'
-	WHERE r.state = 'same' AND (
-		(r.a IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.b IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept))))
-		OR (r.b IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.a IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)))));
-	SELECT min(x) AS x, min(y) AS y INTO apart
-	FROM ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)) AS x, ehr_internal.subjects_of_person(merged.gone) AS y;
-	IF apart.x IS NOT NULL AND apart.y IS NOT NULL THEN
-		INSERT INTO ehr_store.match_review AS r (a, b, state, decided, decided_by, reason)
-		VALUES (least(apart.x, apart.y), greatest(apart.x, apart.y), 'different', now(), caller, 'unmerged')
-		ON CONFLICT (a, b) DO UPDATE SET state = 'different', decided = now(), decided_by = excluded.decided_by, reason = excluded.reason;
-	END IF;
-	RETURN true;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.unmerge(bigint) IS 'implementation of ehr.unmerge';
-
-REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person),
-	ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person)
+	FROM PUBLIC;

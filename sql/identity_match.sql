@@ -188,22 +188,7 @@ BEGIN
 		k4 = excluded.k4, k5 = excluded.k5, k6 = excluded.k6, k7 = excluded.k7
 	WHERE m.features <> excluded.features;
 
-	-- an identifier that is no longer there ended today
-	UPDATE ehr_store.person_identifier i SET valid_to = current_date
-	WHERE i.subject = ANY (subjects) AND i.valid_to IS NULL AND NOT EXISTS (
-		SELECT FROM ehr_store.resource r, jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*]') AS x
-		WHERE r.key = i.subject AND NOT r.deleted AND coalesce(x ->> 'system', '') = i.system AND x ->> 'value' = i.value);
-	INSERT INTO ehr_store.person_identifier AS i (system, value, subject, valid_from, valid_to, source, own)
-	SELECT DISTINCT ON (1, 2, 3) coalesce(x ->> 'system', ''), x ->> 'value', r.key,
-		ehr_internal.day_of(x #>> '{period,start}'), ehr_internal.day_of(x #>> '{period,end}'), r.author,
-		s.feature IS DISTINCT FROM 'citizen' OR coalesce(x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0'), false)
-	FROM ehr_store.resource r
-		JOIN ehr_store.match_feature f ON f.subject = r.key
-		CROSS JOIN jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*] ? (exists (@.value))') AS x
-		LEFT JOIN ehr_internal.match_system s ON s.system = x ->> 'system'
-	WHERE r.key = ANY (subjects) AND NOT r.deleted AND r.type = ehr_internal.type_number('Patient')
-	ON CONFLICT (system, value, subject) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, own = excluded.own
-	WHERE (i.valid_from, i.valid_to, i.own) IS DISTINCT FROM (excluded.valid_from, excluded.valid_to, excluded.own);
+	PERFORM ehr_internal.refresh_identifiers(subjects);
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.refresh_features(bigint[]) IS 'makes feature rows and identifiers of Patients anew from their documents';
@@ -299,12 +284,11 @@ BEGIN
 	FOR found_one IN SELECT * FROM ehr_internal.match_persons(own_features, own_subject)
 	LOOP
 		IF ehr_internal.match_probability(found_one.bits) >= link_from AND chosen IS NULL THEN
-			chosen := found_one.person;
+			chosen := ehr_internal.person_beside(found_one.subject);
 			chosen_bits := found_one.bits;
-		ELSIF ehr_internal.match_probability(found_one.bits) >= link_from AND ehr_internal.may_be_one(chosen, found_one.person) THEN
+		ELSIF ehr_internal.match_probability(found_one.bits) >= link_from AND ehr_internal.may_be_one(ehr_internal.person_root(chosen), found_one.person) THEN
 			-- two persons that turn out to be one
-			PERFORM ehr_internal.redirect_person(chosen, found_one.person, 'matched through a third record', 'matcher');
-			chosen := ehr_internal.person_root(chosen);
+			PERFORM ehr_internal.redirect_person(chosen, ehr_internal.person_beside(found_one.subject), 'matched through a third record', 'matcher');
 		ELSIF ehr_internal.match_probability(found_one.bits) >= review_from THEN
 			INSERT INTO ehr_store.match_review (a, b, score)
 			VALUES (least(own_subject, found_one.subject), greatest(own_subject, found_one.subject), found_one.bits)
@@ -321,7 +305,7 @@ BEGIN
 	SELECT least(own_subject, f.subject), greatest(own_subject, f.subject)
 	FROM ehr_store.match_feature o JOIN ehr_store.match_feature f ON f.k1 = o.k1 AND f.subject <> o.subject
 		JOIN ehr_store.person_link l ON l.subject = f.subject
-	WHERE o.subject = own_subject AND ehr_internal.person_root(l.person) <> chosen
+	WHERE o.subject = own_subject AND ehr_internal.person_root(l.person) <> ehr_internal.person_root(chosen)
 	LIMIT 5
 	ON CONFLICT (a, b) DO NOTHING;
 	RETURN chosen;
@@ -362,10 +346,18 @@ CREATE FUNCTION ehr_internal.link_subjects(subjects bigint[]) RETURNS int
 AS $$
 DECLARE
 	t record;
+	linked bigint[];
+	said bytea[];
 BEGIN
+	-- of those that have a person already, what they said before
+	SELECT array_agg(l.subject), array_agg(f.features) INTO linked, said
+	FROM ehr_store.person_link l JOIN ehr_store.match_feature f ON f.subject = l.subject WHERE l.subject = ANY (subjects);
 	PERFORM ehr_internal.refresh_features(subjects);
 	PERFORM ehr_internal.lock_blocks(subjects);
 	SELECT * INTO t FROM ehr_internal.match_thresholds();
+	PERFORM ehr_internal.renew_link(f.subject, t.link_from, t.review_from)
+	FROM (SELECT b.subject FROM unnest(linked, said) AS b (subject, features) JOIN ehr_store.match_feature q ON q.subject = b.subject
+		WHERE q.features <> b.features ORDER BY b.subject) AS f;
 	PERFORM ehr_internal.link_one(f.subject, t.link_from, t.review_from)
 	FROM (SELECT q.subject FROM ehr_store.match_feature q WHERE q.subject = ANY (subjects) ORDER BY q.subject) AS f
 	WHERE NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.subject = f.subject);
@@ -471,8 +463,6 @@ AS $$
 DECLARE
 	caller text := ehr_internal.require_registrar('{facility,department,admin}');
 	pair record;
-	a_key bigint;
-	b_key bigint;
 BEGIN
 	UPDATE ehr_store.match_review r SET state = CASE WHEN same THEN 'same' ELSE 'different' END, decided = now(),
 		decided_by = caller, reason = decide_match.reason
@@ -480,9 +470,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE no_data_found USING MESSAGE = 'there is no such review';
 	END IF;
-	SELECT ehr_internal.person_root(l.person) INTO a_key FROM ehr_store.person_link l WHERE l.subject = pair.a;
-	SELECT ehr_internal.person_root(l.person) INTO b_key FROM ehr_store.person_link l WHERE l.subject = pair.b;
-	RETURN CASE WHEN same THEN ehr_internal.redirect_person(a_key, b_key, reason, caller) END;
+	RETURN CASE WHEN same THEN ehr_internal.redirect_person(ehr_internal.person_beside(pair.a), ehr_internal.person_beside(pair.b), reason, caller) END;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.decide_match(bigint, bool, text) IS 'implementation of ehr.decide_match';
