@@ -9,9 +9,10 @@ COMMENT ON DOMAIN ehr.person IS 'a person: random, stable for life, never derive
 CREATE TABLE ehr_internal.match_system (
 	system text PRIMARY KEY,
 	feature text NOT NULL CHECK (feature IN ('citizen', 'old', 'other', 'insurance', 'ward', 'district')),
-	shipped bool NOT NULL DEFAULT false
+	shipped bool NOT NULL DEFAULT false,
+	official bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE ehr_internal.match_system IS 'systems of identifiers and administrative codes that matching reads from a Patient, and as what';
+COMMENT ON TABLE ehr_internal.match_system IS 'systems of identifiers and administrative codes that matching reads from a Patient, and as what; official: under which the citizen database''s own numbers are written';
 SELECT pg_catalog.pg_extension_config_dump('ehr_internal.match_system', 'WHERE NOT shipped');
 
 INSERT INTO ehr_internal.match_system VALUES
@@ -25,6 +26,7 @@ INSERT INTO ehr_internal.match_system VALUES
 	('urn:ehr:vn:bhxh-number', 'insurance', true),
 	('urn:ehr:vn:ward', 'ward', true),
 	('urn:ehr:vn:district', 'district', true);
+UPDATE ehr_internal.match_system SET official = true WHERE system IN ('https://moh.gov.vn/cccd', 'urn:ehr:vn:cmnd');
 
 ---------------------------------------------------------------------------------------------------
 -- Tables
@@ -286,14 +288,22 @@ CREATE FUNCTION ehr_internal.identifiers(person ehr.person)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- what one source no longer says may stand in another's record still; but of two citizen numbers the one that somebody
+	-- says has ended when the other began has ended
 	RETURN QUERY
-	SELECT i.system, i.value, min(i.valid_from), CASE WHEN bool_or(i.valid_to IS NULL) THEN NULL ELSE max(i.valid_to) END, min(i.source)
-	FROM ehr_internal.subjects_of_person(ehr_internal.person_key(identifiers.person)) AS s
-		JOIN ehr_store.person_identifier i ON i.subject = s
-		JOIN ehr_store.resource r ON r.key = s
-	WHERE i.own AND ehr.may_read(r.subject, r.type, r.labels, r.author)
-	GROUP BY i.system, i.value
-	ORDER BY 1, 2;
+	WITH known AS (
+		SELECT i.system, i.value, min(i.valid_from) AS began, max(i.valid_to) AS ended, bool_or(i.valid_to IS NULL) AS stands, min(i.source) AS source,
+			bool_or(m.feature = 'citizen') AS citizen
+		FROM ehr_internal.subjects_of_person(ehr_internal.person_key(identifiers.person)) AS s
+			JOIN ehr_store.person_identifier i ON i.subject = s
+			JOIN ehr_store.resource r ON r.key = s
+			LEFT JOIN ehr_internal.match_system m ON m.system = i.system
+		WHERE i.own AND ehr.may_read(r.subject, r.type, r.labels, r.author)
+		GROUP BY i.system, i.value)
+	SELECT k.system, k.value, k.began,
+		CASE WHEN k.stands AND NOT (k.citizen AND EXISTS (SELECT FROM known n WHERE n.citizen AND n.value <> k.value AND n.began >= k.ended)) THEN NULL ELSE k.ended END,
+		k.source
+	FROM known k ORDER BY 1, 2;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.identifiers(ehr.person) IS 'implementation of ehr.identifiers';

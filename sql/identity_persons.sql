@@ -460,7 +460,9 @@ BEGIN
 	WITH said AS MATERIALIZED (
 		SELECT DISTINCT ON (1, 2, 3) r.key AS subject, coalesce(x ->> 'system', '') AS system, x ->> 'value' AS value,
 			ehr_internal.day_of(x #>> '{period,start}') AS valid_from, ehr_internal.day_of(x #>> '{period,end}') AS valid_to, r.author,
-			s.feature IS DISTINCT FROM 'citizen' OR coalesce(x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0'), false) AS own
+			-- a number of before may contradict what was corrected since
+			s.feature IS DISTINCT FROM 'citizen' OR x ->> 'use' IS NOT DISTINCT FROM 'old' OR x #> '{period,end}' IS NOT NULL
+				OR coalesce(x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0'), false) AS own
 		FROM ehr_store.resource r
 			JOIN ehr_store.match_feature f ON f.subject = r.key
 			CROSS JOIN jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*] ? (exists (@.value))') AS x
