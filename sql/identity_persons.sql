@@ -57,7 +57,8 @@ COMMENT ON FUNCTION ehr_internal.create_identity_persons() IS 'tables and grants
 
 -- Whoever changes what a person is holds the row of the one that it is now (its root) until the end of the transaction,
 -- and has looked again after getting it. Two roots are locked in the order of their keys. Readers and registrations,
--- which refer to persons by foreign key, do not wait.
+-- which refer to persons by foreign key, do not wait. The root is written with every change: in REPEATABLE READ and stricter,
+-- who has not seen the change then gets 40001 instead of the lock.
 CREATE FUNCTION ehr_internal.lock_person(person bigint) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -93,7 +94,7 @@ BEGIN
 		PERFORM FROM ehr_store.person p WHERE p.key IN (a_root, b_root) ORDER BY p.key FOR NO KEY UPDATE;
 		EXIT WHEN ehr_internal.person_root(a) = a_root AND ehr_internal.person_root(b) = b_root;
 	END LOOP;
-	UPDATE ehr_store.person p SET merged_into = least(a_root, b_root) WHERE p.key = greatest(a_root, b_root);
+	UPDATE ehr_store.person p SET merged_into = CASE p.key WHEN greatest(a_root, b_root) THEN least(a_root, b_root) END WHERE p.key IN (a_root, b_root);
 	INSERT INTO ehr_store.person_merge AS m (a, b, kept, gone, reason, by)
 	VALUES (redirect_person.a, redirect_person.b, least(a_root, b_root), greatest(a_root, b_root), redirect_person.reason, redirect_person.by)
 	RETURNING m.merge INTO merge_no;
@@ -113,6 +114,7 @@ DECLARE
 	a_root bigint;
 	b_root bigint;
 	again bigint[];
+	loose bigint[];
 BEGIN
 	SELECT m.a, m.undone INTO merged FROM ehr_store.person_merge m WHERE m.merge = merge_id;
 	IF NOT FOUND THEN
@@ -122,11 +124,10 @@ BEGIN
 	SELECT m.* INTO merged FROM ehr_store.person_merge m WHERE m.merge = merge_id;
 	IF merged.undone IS NOT NULL THEN RETURN false; END IF;
 
-	again := ARRAY(SELECT m.merge
-		FROM ehr_internal.persons_merged_into(a_root) AS p JOIN ehr_store.person_merge m ON m.gone = p AND m.undone IS NULL
-		WHERE m.merge > merge_id ORDER BY m.merge);
-	UPDATE ehr_store.person p SET merged_into = NULL
-	WHERE p.key = merged.gone OR p.key IN (SELECT m.gone FROM ehr_store.person_merge m WHERE m.merge = ANY (again));
+	SELECT array_agg(m.merge ORDER BY m.merge), array_agg(m.gone) INTO again, loose
+	FROM ehr_internal.persons_merged_into(a_root) AS p JOIN ehr_store.person_merge m ON m.gone = p AND m.undone IS NULL
+	WHERE m.merge > merge_id;
+	UPDATE ehr_store.person p SET merged_into = NULL WHERE p.key = ANY (a_root || (merged.gone || loose));
 	UPDATE ehr_store.person_merge m SET undone = clock_timestamp(), undone_by = undo_merge.by, undone_reason = undo_merge.reason WHERE m.merge = merge_id;
 	IF cardinality(again) > 0 THEN
 		UPDATE ehr_store.person_merge m SET kept = NULL, gone = NULL WHERE m.merge = ANY (again);
