@@ -194,7 +194,8 @@ BEGIN
 	WHERE r.state IN ('open', 'same') AND r.review IN (SELECT ehr_internal.reviews_between(a_subjects, b_subjects));
 	INSERT INTO ehr_store.match_review AS r (a, b, state, decided, decided_by, reason)
 	SELECT least(x, y), greatest(x, y), 'different', now(), by, call_different.reason
-	FROM unnest(a_subjects) AS x, unnest(b_subjects) AS y ORDER BY 1, 2 LIMIT pairs
+	FROM (SELECT q FROM unnest(a_subjects) AS q ORDER BY q LIMIT pairs) AS a (x), (SELECT q FROM unnest(b_subjects) AS q ORDER BY q LIMIT pairs) AS b (y)
+	LIMIT pairs
 	ON CONFLICT (a, b) DO UPDATE SET state = 'different', decided = excluded.decided, decided_by = excluded.decided_by, reason = excluded.reason
 	WHERE r.state <> 'different';
 END

@@ -41,18 +41,32 @@ COMMENT ON FUNCTION ehr_internal.create_identity_population() IS 'tables and gra
 ---------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION ehr_internal.population_day(written text) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-	RETURN (
-		SELECT CASE
-			WHEN d.p[1]::int < 1 THEN NULL
-			WHEN d.p[2] IS NULL THEN d.p[1]
-			WHEN d.p[2]::int NOT BETWEEN 1 AND 12 THEN NULL
-			WHEN d.p[3] IS NULL THEN d.p[1] || '-' || d.p[2]
-			WHEN d.p[3]::int NOT BETWEEN 1 AND extract(day FROM make_date(d.p[1]::int, d.p[2]::int, 1) + interval '1 month - 1 day') THEN NULL
-			ELSE d.p[1] || '-' || d.p[2] || '-' || d.p[3] END
-		FROM (SELECT coalesce(regexp_match(written, '^\s*(\d{4})(?:-(\d\d)(?:-(\d\d))?)?\s*$'), regexp_match(written, '^\s*(\d{4})(\d\d)(\d\d)\s*$'),
-			(SELECT ARRAY[m[3], lpad(m[2], 2, '0'), lpad(m[1], 2, '0')] FROM regexp_match(written, '^\s*(\d{1,2})/(\d{1,2})/(\d{4})\s*$') AS m)) AS p) AS d);
+AS $$
+DECLARE
+	day text := btrim(written);
+	part text[];
+BEGIN
+	IF day IS NULL OR day = '' THEN RETURN NULL; END IF;
+	IF day ~ '^\d{1,2}/\d{1,2}/\d{4}$' THEN
+		part := string_to_array(day, '/');
+		day := part[3] || '-' || lpad(part[2], 2, '0') || '-' || lpad(part[1], 2, '0');
+	ELSIF day ~ '^\d{8}$' THEN
+		day := left(day, 4) || '-' || substr(day, 5, 2) || '-' || right(day, 2);
+	ELSIF day !~ '^\d{4}(-\d\d(-\d\d)?)?$' THEN
+		RETURN NULL;
+	END IF;
+	-- the days of a month, without an error that would tell the value
+	IF left(day, 4) = '0000' OR coalesce(nullif(substr(day, 6, 2), ''), '01') NOT BETWEEN '01' AND '12' THEN RETURN NULL; END IF;
+	IF length(day) = 10 AND (right(day, 2) = '00' OR right(day, 2)::int > CASE substr(day, 6, 2)
+			WHEN '02' THEN 28 + (left(day, 4)::int % 4 = 0 AND (left(day, 4)::int % 100 <> 0 OR left(day, 4)::int % 400 = 0))::int
+			WHEN '04' THEN 30 WHEN '06' THEN 30 WHEN '09' THEN 30 WHEN '11' THEN 30 ELSE 31 END) THEN
+		RETURN NULL;
+	END IF;
+	RETURN day;
+END
+$$;
 COMMENT ON FUNCTION ehr_internal.population_day(text) IS 'a day as the citizen database writes it (yyyy, yyyy-mm-dd, yyyymmdd, dd/mm/yyyy) as a FHIR date; null when it is none';
 
 CREATE TYPE ehr_internal.population_line AS (
@@ -79,16 +93,19 @@ BEGIN
 				WHEN lower(btrim(normalize(j ->> 'sex'))) IN ('female', 'f', 'nữ', 'nu', '2') THEN 'female' END AS gender
 		FROM string_to_table(lines, E'\n') WITH ORDINALITY AS t (text, n), LATERAL (SELECT t.text::jsonb) AS x (j)
 		WHERE t.text <> ''),
+	day AS MATERIALIZED (
+		SELECT r.*, ehr_internal.population_day(r.j ->> 'birth_date') AS birth, ehr_internal.population_day(r.j ->> 'died_on') AS died,
+			ehr_internal.population_day(r.j ->> 'issued_on') AS issued
+		FROM raw r),
 	clean AS (
-		SELECT r.*, ehr_internal.population_day(nullif(r.j ->> 'birth_date', '')) AS birth, ehr_internal.population_day(nullif(r.j ->> 'died_on', '')) AS died,
-			ehr_internal.population_day(nullif(r.j ->> 'issued_on', '')) AS issued,
+		SELECT r.*,
 			CASE WHEN r.number !~ '^\d{12}$' OR r.number IS NULL THEN 'citizen_number: 12 digits'
 				WHEN r.previous !~ '^(\d{9}|\d{12})$' THEN 'previous_number: 9 or 12 digits'
-				WHEN nullif(btrim(r.j ->> 'birth_date'), '') IS NOT NULL AND ehr_internal.population_day(r.j ->> 'birth_date') IS NULL THEN 'birth_date: a day'
-				WHEN nullif(btrim(r.j ->> 'died_on'), '') IS NOT NULL AND ehr_internal.population_day(r.j ->> 'died_on') IS NULL THEN 'died_on: a day'
-				WHEN nullif(btrim(r.j ->> 'issued_on'), '') IS NOT NULL AND ehr_internal.population_day(r.j ->> 'issued_on') IS NULL THEN 'issued_on: a day'
-				WHEN nullif(btrim(r.j ->> 'sex'), '') IS NOT NULL AND r.gender IS NULL THEN 'sex: male or female' END AS refused
-		FROM raw r)
+				WHEN r.birth IS NULL AND btrim(r.j ->> 'birth_date') <> '' THEN 'birth_date: a day'
+				WHEN r.died IS NULL AND btrim(r.j ->> 'died_on') <> '' THEN 'died_on: a day'
+				WHEN r.issued IS NULL AND btrim(r.j ->> 'issued_on') <> '' THEN 'issued_on: a day'
+				WHEN r.gender IS NULL AND btrim(r.j ->> 'sex') <> '' THEN 'sex: male or female' END AS refused
+		FROM day r)
 	SELECT c.line, c.refused, c.number, nullif(c.previous, c.number),
 		ehr_internal.match_row(c.name, c.birth, c.gender, c.number, NULL, c.j ->> 'phone', c.j ->> 'ward_code', NULL, c.j ->> 'address'),
 		ehr_internal.match_row(c.name, c.birth, c.gender, c.previous, NULL, c.j ->> 'phone', c.j ->> 'ward_code', NULL, c.j ->> 'address'),
@@ -146,6 +163,7 @@ CREATE FUNCTION ehr_internal.population_findings(read_lines ehr_internal.populat
 	RETURNS TABLE (line int, kind text, subject bigint, other bigint, fields text[])
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan	-- a plan made without the arrays takes them for short
 AS $$
 DECLARE
 	m record;
@@ -215,28 +233,49 @@ CREATE FUNCTION ehr_internal.reconcile_population_lines(lines text, source text)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	few CONSTANT int := 500;	-- rows at a time: the planner knows nothing of arrays
 	caller text := ehr_internal.require_registrar('{department,admin}');
 	read_lines ehr_internal.population_line[] := ARRAY(SELECT l FROM ehr_internal.read_population(lines) AS l ORDER BY l.line);
+	counts jsonb[] := '{}';
+	refused jsonb;
+BEGIN
+	FOR i IN 0 .. cardinality(read_lines) / few LOOP
+		counts := counts || ehr_internal.reconcile_population_some(read_lines[i * few + 1 : (i + 1) * few], source, caller);
+	END LOOP;
+	SELECT jsonb_object_agg(r.refused, r.n) INTO refused
+	FROM (SELECT l.refused, count(*) AS n FROM unnest(read_lines) AS l WHERE l.refused IS NOT NULL GROUP BY 1) AS r;
+	RETURN jsonb_build_object('rows', cardinality(read_lines), 'refused', coalesce(refused, '{}'))
+		|| (SELECT jsonb_object_agg(q.name, q.n) FROM (SELECT e.key AS name, sum(e.value::int) AS n FROM unnest(counts) AS c, jsonb_each_text(c) AS e GROUP BY 1) AS q);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.reconcile_population_lines(text, text) IS 'implementation of ehr.reconcile_population_lines';
+
+CREATE FUNCTION ehr_internal.reconcile_population_some(read_lines ehr_internal.population_line[], source text, caller text) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan	-- a plan made without the arrays takes them for short
+AS $$
+DECLARE
 	findings ehr_internal.population_finding[];
 	counts jsonb;
-	refused jsonb;
 	opened int;
 	mooted int;
 BEGIN
 	findings := ARRAY(
-		SELECT ROW(f.line, f.kind, f.subject, f.other, f.fields, sha256(convert_to(concat_ws(' ', (CASE f.kind WHEN 'death' THEN l.said ELSE l.said - 'died' END)::text, f.fields::text, f.other::text), 'UTF8')),
+		SELECT ROW(f.line, f.kind, f.subject, f.other, f.fields,
+			sha256(convert_to(concat_ws(' ', (CASE f.kind WHEN 'death' THEN l.said ELSE l.said - 'died' END)::text, f.fields::text, f.other::text), 'UTF8')),
 			CASE f.kind WHEN 'confirm' THEN '{}' ELSE l.said END)::ehr_internal.population_finding
 		FROM ehr_internal.population_findings(read_lines, source) AS f JOIN unnest(read_lines) AS l ON l.line = f.line
 		ORDER BY f.subject, f.kind);
 
 	-- what is no longer said of a patient of whom this batch tells
 	UPDATE ehr_store.population_task t SET state = 'moot', decided = now(), decided_by = caller
-	WHERE t.state = 'open' AND t.source = reconcile_population_lines.source
+	WHERE t.state = 'open' AND t.source = reconcile_population_some.source
 		AND t.subject IN (SELECT f.subject FROM unnest(findings) AS f)
 		AND NOT EXISTS (SELECT FROM unnest(findings) AS f WHERE f.subject = t.subject AND f.kind = t.kind AND f.finding = t.finding);
 	GET DIAGNOSTICS mooted = ROW_COUNT;
 	INSERT INTO ehr_store.population_task (source, kind, subject, other, fields, finding, proposal, state, decided, decided_by)
-	SELECT reconcile_population_lines.source, f.kind, f.subject, f.other, f.fields, f.finding, f.proposal,
+	SELECT reconcile_population_some.source, f.kind, f.subject, f.other, f.fields, f.finding, f.proposal,
 		CASE f.kind WHEN 'confirm' THEN 'done' ELSE 'open' END, CASE f.kind WHEN 'confirm' THEN now() END, CASE f.kind WHEN 'confirm' THEN caller END
 	FROM unnest(findings) AS f
 	ON CONFLICT ON CONSTRAINT population_task_said DO NOTHING;
@@ -244,14 +283,11 @@ BEGIN
 
 	SELECT jsonb_object_agg(v.kind, (SELECT count(*) FROM unnest(findings) AS f WHERE f.kind = v.kind)) INTO counts
 	FROM (VALUES ('confirm'), ('correct'), ('contradict'), ('merge'), ('death')) AS v (kind);
-	counts := counts || jsonb_build_object('unknown', (SELECT count(*) FROM unnest(read_lines) AS l
-		WHERE l.refused IS NULL AND NOT EXISTS (SELECT FROM unnest(findings) AS f WHERE f.line = l.line)));
-	SELECT jsonb_object_agg(r.refused, r.n) INTO refused
-	FROM (SELECT l.refused, count(*) AS n FROM unnest(read_lines) AS l WHERE l.refused IS NOT NULL GROUP BY 1) AS r;
-	RETURN jsonb_build_object('rows', cardinality(read_lines), 'refused', coalesce(refused, '{}'), 'new_tasks', opened, 'moot', mooted) || counts;
+	RETURN counts || jsonb_build_object('new_tasks', opened, 'moot', mooted,
+		'unknown', (SELECT count(*) FROM unnest(read_lines) AS l WHERE l.refused IS NULL AND NOT EXISTS (SELECT FROM unnest(findings) AS f WHERE f.line = l.line)));
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.reconcile_population_lines(text, text) IS 'implementation of ehr.reconcile_population_lines';
+COMMENT ON FUNCTION ehr_internal.reconcile_population_some(ehr_internal.population_line[], text, text) IS 'reconciles some rows of the citizen database; returns the counts';
 
 -- Runs with the caller's own rights: a table, view or policy of his can do no more than he may.
 CREATE FUNCTION ehr.reconcile_population(rows regclass, source text) RETURNS jsonb
