@@ -175,7 +175,7 @@ BEGIN
 	reviewed_from := t.review_from;
 	RETURN QUERY
 	WITH line AS MATERIALIZED (
-		SELECT l.*, ehr_internal.population_patient(source, l.number) AS own_patient FROM unnest(read_lines) AS l WHERE l.refused IS NULL),
+		SELECT l.*, ehr_internal.population_patient(source, l.number) AS own_patient FROM unnest(read_lines) AS l),
 	by_number AS (		-- source patients that came with the number, or with the one before it
 		SELECT l.line, i.subject, bool_or(i.value = l.number) AS current, bool_or(i.own) AS own
 		FROM line l CROSS JOIN LATERAL unnest(ARRAY[l.number, l.previous]) AS v (value)
@@ -236,11 +236,13 @@ DECLARE
 	few CONSTANT int := 500;	-- rows at a time: the planner knows nothing of arrays
 	caller text := ehr_internal.require_registrar('{department,admin}');
 	read_lines ehr_internal.population_line[] := ARRAY(SELECT l FROM ehr_internal.read_population(lines) AS l ORDER BY l.line);
+	usable ehr_internal.population_line[];
 	counts jsonb[] := '{}';
 	refused jsonb;
 BEGIN
-	FOR i IN 0 .. cardinality(read_lines) / few LOOP
-		counts := counts || ehr_internal.reconcile_population_some(read_lines[i * few + 1 : (i + 1) * few], source, caller);
+	usable := ARRAY(SELECT l FROM unnest(read_lines) AS l WHERE l.refused IS NULL ORDER BY l.line);
+	FOR i IN 0 .. cardinality(usable) / few LOOP
+		counts := counts || ehr_internal.reconcile_population_some(usable[i * few + 1 : (i + 1) * few], source, caller);
 	END LOOP;
 	SELECT jsonb_object_agg(r.refused, r.n) INTO refused
 	FROM (SELECT l.refused, count(*) AS n FROM unnest(read_lines) AS l WHERE l.refused IS NOT NULL GROUP BY 1) AS r;
@@ -284,7 +286,7 @@ BEGIN
 	SELECT jsonb_object_agg(v.kind, (SELECT count(*) FROM unnest(findings) AS f WHERE f.kind = v.kind)) INTO counts
 	FROM (VALUES ('confirm'), ('correct'), ('contradict'), ('merge'), ('death')) AS v (kind);
 	RETURN counts || jsonb_build_object('new_tasks', opened, 'moot', mooted,
-		'unknown', (SELECT count(*) FROM unnest(read_lines) AS l WHERE l.refused IS NULL AND NOT EXISTS (SELECT FROM unnest(findings) AS f WHERE f.line = l.line)));
+		'unknown', (SELECT count(*) FROM unnest(read_lines) AS l WHERE NOT EXISTS (SELECT FROM unnest(findings) AS f WHERE f.line = l.line)));
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.reconcile_population_some(ehr_internal.population_line[], text, text) IS 'reconciles some rows of the citizen database; returns the counts';
