@@ -520,6 +520,16 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.consent_reach(bigint[]) IS 'identities that are the same person now, and since when: a denial of one holds for all, a grant for those since before it was given';
 
+CREATE FUNCTION ehr_internal.persons_reached(person bigint, deny bool, given timestamptz) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(SELECT r.one FROM ehr_internal.consent_reach(ARRAY[person]) AS r WHERE deny OR r.since <= given);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.persons_reached(bigint, bool, timestamptz) IS 'identities that one decision reaches, after merges: ehr_internal.consent_reach for one';
+
 ---------------------------------------------------------------------------------------------------
 -- What must always hold
 ---------------------------------------------------------------------------------------------------
