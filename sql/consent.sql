@@ -207,7 +207,7 @@ BEGIN
 
 	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
 	RETURN QUERY
-	WITH RECURSIVE meant AS MATERIALIZED (
+	WITH meant AS MATERIALIZED (
 		SELECT c.*, r.needs_evidence, r.valid AS rule_valid, r.basis AS rule_basis
 		FROM ehr_store.access_rule r
 		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
@@ -216,30 +216,14 @@ BEGIN
 				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
 	), whose AS MATERIALIZED (
 		SELECT DISTINCT m.person FROM meant m
-	), merged AS MATERIALIZED (			-- few persons were merged: only these are walked
-		SELECT p.key, p.merged_into FROM whose w JOIN ehr_store.person p ON p.key = w.person WHERE p.merged_into IS NOT NULL
-		UNION
-		SELECT w.person, NULL FROM whose w JOIN ehr_store.person p ON p.merged_into = w.person
-	), up (start, key, merged_into, depth) AS (
-		SELECT p.key, p.key, p.merged_into, 0 FROM merged p
-		UNION ALL
-		SELECT up.start, p.key, p.merged_into, up.depth + 1
-		FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
-	), down (root, key, depth) AS (
-		SELECT DISTINCT up.key, up.key, 0 FROM up WHERE up.merged_into IS NULL
-		UNION ALL
-		SELECT down.root, p.key, down.depth + 1
-		FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
-	), member (person, one) AS (		-- every identity that is the same person now
-		SELECT w.person, w.person FROM whose w
-		UNION
-		SELECT up.start, down.key FROM up JOIN down ON down.root = up.key WHERE up.merged_into IS NULL
+	), member AS MATERIALIZED (		-- merged persons: the stricter of both, as room identity says it
+		SELECT r.person, r.one, r.since FROM ehr_internal.consent_reach(ARRAY(SELECT w.person FROM whose w)) AS r
 	)
 	SELECT 'consent'::text, l.subject, m.deny, m.types, m.labels, f.code, d.key,
 		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
 		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, m.id, m.rule_basis
 	FROM meant m
-	JOIN member ON member.person = m.person
+	JOIN member ON member.person = m.person AND (m.deny OR member.since <= lower(m.valid))
 	JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true

@@ -9,9 +9,10 @@ COMMENT ON DOMAIN ehr.person IS 'a person: random, stable for life, never derive
 CREATE TABLE ehr_internal.match_system (
 	system text PRIMARY KEY,
 	feature text NOT NULL CHECK (feature IN ('citizen', 'old', 'other', 'insurance', 'ward', 'district')),
-	shipped bool NOT NULL DEFAULT false
+	shipped bool NOT NULL DEFAULT false,
+	official bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE ehr_internal.match_system IS 'systems of identifiers and administrative codes that matching reads from a Patient, and as what';
+COMMENT ON TABLE ehr_internal.match_system IS 'systems of identifiers and administrative codes that matching reads from a Patient, and as what; official: under which the citizen database''s own numbers are written';
 SELECT pg_catalog.pg_extension_config_dump('ehr_internal.match_system', 'WHERE NOT shipped');
 
 INSERT INTO ehr_internal.match_system VALUES
@@ -25,49 +26,7 @@ INSERT INTO ehr_internal.match_system VALUES
 	('urn:ehr:vn:bhxh-number', 'insurance', true),
 	('urn:ehr:vn:ward', 'ward', true),
 	('urn:ehr:vn:district', 'district', true);
-
--- Feature rows, scores, explanations: C, on their arguments alone
-
-CREATE FUNCTION ehr_internal.match_row(name text, birth text, sex text, number text, insurance text, phone text,
-	commune text, district text, address text) RETURNS bytea
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20
-	AS 'MODULE_PATHNAME', 'ehr_match_row';
-COMMENT ON FUNCTION ehr_internal.match_row(text, text, text, text, text, text, text, text, text) IS 'packed feature row of a patient; what cannot be read is missing in it';
-
-CREATE FUNCTION ehr_internal.match_keys(features bytea) RETURNS bigint[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'ehr_match_keys';
-COMMENT ON FUNCTION ehr_internal.match_keys(bytea) IS 'block keys of a feature row, one for each blocking rule; null where a feature is missing';
-
-CREATE FUNCTION ehr_internal.match_values(features bytea) RETURNS bigint[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'ehr_match_values';
-COMMENT ON FUNCTION ehr_internal.match_values(bytea) IS 'values of a feature row whose frequency counts, in the order of ehr_store.match_frequency.kind';
-
-CREATE FUNCTION ehr_internal.match_number(features bytea) RETURNS bigint
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'ehr_match_number';
-COMMENT ON FUNCTION ehr_internal.match_number(bytea) IS 'citizen number of a feature row, unless it contradicts birth year or sex';
-
-CREATE FUNCTION ehr_internal.match_bits(model bytea, rows float8, a bytea, a_counts int[], b bytea, b_counts int[]) RETURNS float8
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10
-	AS 'MODULE_PATHNAME', 'ehr_match_bits';
-COMMENT ON FUNCTION ehr_internal.match_bits(bytea, float8, bytea, int[], bytea, int[]) IS 'log2 of the odds that two feature rows are one person; -Infinity when they cannot be';
-
-CREATE FUNCTION ehr_internal.match_explain(model bytea, rows float8, a bytea, a_counts int[], b bytea, b_counts int[]) RETURNS jsonb
-	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20
-	AS 'MODULE_PATHNAME', 'ehr_match_explain';
-COMMENT ON FUNCTION ehr_internal.match_explain(bytea, float8, bytea, int[], bytea, int[]) IS 'score of two feature rows with the weight of each field and a sentence; holds no value of either';
-
-CREATE FUNCTION ehr_internal.match_probability(bits float8) RETURNS float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'ehr_match_probability';
-COMMENT ON FUNCTION ehr_internal.match_probability(float8) IS 'bits of odds as a probability';
-
-CREATE FUNCTION ehr_internal.match_bulk(OUT kind int2, OUT a bigint, OUT b bigint, OUT bits real, OUT data bytea) RETURNS SETOF record
-	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1000000
-	AS 'MODULE_PATHNAME', 'ehr_match_bulk';
-COMMENT ON FUNCTION ehr_internal.match_bulk() IS 'links all feature rows: 1 subject and cluster, 2 pair for review, 3 model, 4 frequency, 5 figure';
+UPDATE ehr_internal.match_system SET official = true WHERE system IN ('https://moh.gov.vn/cccd', 'urn:ehr:vn:cmnd');
 
 ---------------------------------------------------------------------------------------------------
 -- Tables
@@ -81,7 +40,7 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.person (
 		key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 		id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
-		merged_into bigint REFERENCES ehr_store.person CHECK (merged_into <> key),
+		merged_into bigint REFERENCES ehr_store.person CHECK (merged_into < key),	-- so that no ring can be
 		founder bigint,
 		created timestamptz NOT NULL DEFAULT now()
 	);
@@ -109,97 +68,17 @@ BEGIN
 		valid_to date,
 		source text,
 		own bool NOT NULL DEFAULT true,
+		disowned text,
 		PRIMARY KEY (system, value, subject)
 	);
 	CREATE INDEX IF NOT EXISTS person_identifier_subject ON ehr_store.person_identifier (subject);
 	COMMENT ON TABLE ehr_store.person_identifier IS 'identifiers that source patients came with, past ones too';
 	COMMENT ON COLUMN ehr_store.person_identifier.own IS 'false for a citizen number that contradicts birth year or sex: a parent''s on a child';
+	COMMENT ON COLUMN ehr_store.person_identifier.disowned IS 'who found that the number is somebody else''s; then it is not the patient''s own, whatever the patient says';
 
-	CREATE TABLE IF NOT EXISTS ehr_store.match_feature (
-		subject bigint PRIMARY KEY,
-		features bytea NOT NULL,
-		k1 bigint, k2 bigint, k3 bigint, k4 bigint, k5 bigint, k6 bigint, k7 bigint
-	);
-	ALTER TABLE ehr_store.match_feature ALTER features SET STORAGE PLAIN;
-	COMMENT ON TABLE ehr_store.match_feature IS 'feature row of each source patient with its block keys: what matching works on';
-	CREATE INDEX IF NOT EXISTS match_feature_k1 ON ehr_store.match_feature (k1) WHERE k1 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k2 ON ehr_store.match_feature (k2) WHERE k2 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k3 ON ehr_store.match_feature (k3) WHERE k3 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k4 ON ehr_store.match_feature (k4) WHERE k4 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k5 ON ehr_store.match_feature (k5) WHERE k5 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k6 ON ehr_store.match_feature (k6) WHERE k6 IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS match_feature_k7 ON ehr_store.match_feature (k7) WHERE k7 IS NOT NULL;
-
-	CREATE TABLE IF NOT EXISTS ehr_store.match_frequency (
-		kind int2 NOT NULL,
-		value bigint NOT NULL,
-		rows int NOT NULL,
-		PRIMARY KEY (kind, value)
-	);
-	COMMENT ON TABLE ehr_store.match_frequency IS 'how many feature rows have a value (hashed): 0 name, 1 surname, 2 middle, 3 given, 4 birth date, 5 year, 6 phone, 7 number';
-
-	CREATE TABLE IF NOT EXISTS ehr_store.match_model (
-		one bool PRIMARY KEY DEFAULT true CHECK (one),
-		model bytea NOT NULL,
-		rows bigint NOT NULL,
-		trained timestamptz NOT NULL DEFAULT now()
-	);
-	COMMENT ON TABLE ehr_store.match_model IS 'the parameters learnt by the last link_all; without a row the shipped ones hold';
-
-	CREATE TABLE IF NOT EXISTS ehr_store.match_review (
-		review bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-		a bigint NOT NULL,
-		b bigint NOT NULL,
-		score real,
-		state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'same', 'different', 'moot')),
-		opened timestamptz NOT NULL DEFAULT now(),
-		decided timestamptz,
-		decided_by text,
-		reason text,
-		CHECK (a < b),
-		UNIQUE (a, b)
-	);
-	CREATE INDEX IF NOT EXISTS match_review_open ON ehr_store.match_review (score DESC) WHERE state = 'open';
-	CREATE INDEX IF NOT EXISTS match_review_b ON ehr_store.match_review (b);
-	COMMENT ON TABLE ehr_store.match_review IS 'pairs of source patients for a clerk to look at, and what was decided; a decision is never overturned by matching';
-
-	CREATE TABLE IF NOT EXISTS ehr_store.person_merge (
-		merge bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-		kept bigint NOT NULL REFERENCES ehr_store.person,
-		gone bigint NOT NULL REFERENCES ehr_store.person,
-		reason text,
-		by text,
-		at timestamptz NOT NULL DEFAULT now(),
-		undone timestamptz,
-		undone_by text
-	);
-	CREATE INDEX IF NOT EXISTS person_merge_gone ON ehr_store.person_merge (gone);
-	COMMENT ON TABLE ehr_store.person_merge IS 'history of merges of persons: gone was made to point to kept';
-
-	CREATE TABLE IF NOT EXISTS ehr_store.link_run (
-		run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-		step int NOT NULL DEFAULT 0,
-		started timestamptz NOT NULL DEFAULT now(),
-		finished timestamptz,
-		figures jsonb NOT NULL DEFAULT '{}'
-	);
-	COMMENT ON TABLE ehr_store.link_run IS 'runs of link_all: the step reached, and what it found';
-
-	CREATE UNLOGGED TABLE IF NOT EXISTS ehr_store.link_work (
-		kind int2,
-		a bigint,
-		b bigint,
-		bits real,
-		data bytea
-	);
-	COMMENT ON TABLE ehr_store.link_work IS 'result of a run of link_all on its way into the tables';
-
-	GRANT EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
-		ehr.explain_match(jsonb, jsonb) TO ehr_app, ehr_query, ehr_ingest;
-	GRANT EXECUTE ON FUNCTION ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint),
-		ehr.decide_match(bigint, bool, text), ehr.open_reviews(int) TO ehr_app;
-	GRANT EXECUTE ON FUNCTION ehr.link_step() TO ehr_ingest;
-	GRANT EXECUTE ON PROCEDURE ehr.link_all() TO ehr_ingest;
+	GRANT EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no),
+		ehr.identifiers(ehr.person) TO ehr_app, ehr_query, ehr_ingest;
+	PERFORM ehr_internal.create_identity_match();
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_identity() IS 'tables and grants of room identity';
@@ -208,20 +87,40 @@ COMMENT ON FUNCTION ehr_internal.create_identity() IS 'tables and grants of room
 -- Persons and their subjects
 ---------------------------------------------------------------------------------------------------
 
--- Whose is a person that was merged: the one it was merged into in the end.
+-- Whose is a person that was merged: the one it was merged into in the end. A person points to an older one only, so
+-- the way up ends.
 CREATE FUNCTION ehr_internal.person_root(person bigint) RETURNS bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	here bigint := person;
+	up bigint;
 BEGIN
-	RETURN (WITH RECURSIVE up (key, merged_into, depth) AS (
-			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = person
-			UNION ALL
-			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000)
-		SELECT up.key FROM up WHERE up.merged_into IS NULL);
+	LOOP
+		SELECT p.merged_into INTO up FROM ehr_store.person p WHERE p.key = here;
+		IF NOT FOUND THEN RETURN NULL; END IF;
+		IF up IS NULL THEN RETURN here; END IF;
+		here := up;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.person_root(bigint) IS 'the person that this one is now, after merges';
+
+CREATE FUNCTION ehr_internal.persons_merged_into(person bigint) RETURNS SETOF bigint
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 3
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE down (key) AS (
+		SELECT persons_merged_into.person
+		UNION ALL
+		SELECT p.key FROM down JOIN ehr_store.person p ON p.merged_into = down.key)
+	SELECT down.key FROM down;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.persons_merged_into(bigint) IS 'a person and all that were merged into it';
 
 CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF bigint
 	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED ROWS 10
@@ -229,10 +128,10 @@ CREATE FUNCTION ehr_internal.subjects_of_person(person bigint) RETURNS SETOF big
 AS $$
 BEGIN
 	RETURN QUERY
-	WITH RECURSIVE down (key, depth) AS (
-		SELECT subjects_of_person.person, 0
+	WITH RECURSIVE down (key) AS (
+		SELECT subjects_of_person.person
 		UNION ALL
-		SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000)
+		SELECT p.key FROM down JOIN ehr_store.person p ON p.merged_into = down.key)
 	SELECT l.subject FROM down JOIN ehr_store.person_link l ON l.person = down.key;
 END
 $$;
@@ -389,634 +288,25 @@ CREATE FUNCTION ehr_internal.identifiers(person ehr.person)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- what one source no longer says may stand in another's record still; but of two citizen numbers the one that somebody
+	-- says has ended when the other began has ended
 	RETURN QUERY
-	SELECT i.system, i.value, min(i.valid_from), CASE WHEN bool_or(i.valid_to IS NULL) THEN NULL ELSE max(i.valid_to) END, min(i.source)
-	FROM ehr_internal.subjects_of_person(ehr_internal.person_key(identifiers.person)) AS s
-		JOIN ehr_store.person_identifier i ON i.subject = s
-		JOIN ehr_store.resource r ON r.key = s
-	WHERE i.own AND ehr.may_read(r.subject, r.type, r.labels, r.author)
-	GROUP BY i.system, i.value
-	ORDER BY 1, 2;
+	WITH known AS (
+		SELECT i.system, i.value, min(i.valid_from) AS began, max(i.valid_to) AS ended, bool_or(i.valid_to IS NULL) AS stands, min(i.source) AS source,
+			bool_or(m.feature = 'citizen') AS citizen
+		FROM ehr_internal.subjects_of_person(ehr_internal.person_key(identifiers.person)) AS s
+			JOIN ehr_store.person_identifier i ON i.subject = s
+			JOIN ehr_store.resource r ON r.key = s
+			LEFT JOIN ehr_internal.match_system m ON m.system = i.system
+		WHERE i.own AND ehr.may_read(r.subject, r.type, r.labels, r.author)
+		GROUP BY i.system, i.value)
+	SELECT k.system, k.value, k.began,
+		CASE WHEN k.stands AND NOT (k.citizen AND EXISTS (SELECT FROM known n WHERE n.citizen AND n.value <> k.value AND n.began >= k.ended)) THEN NULL ELSE k.ended END,
+		k.source
+	FROM known k ORDER BY 1, 2;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.identifiers(ehr.person) IS 'implementation of ehr.identifiers';
 
----------------------------------------------------------------------------------------------------
--- Merging persons: one redirect, taken back exactly
----------------------------------------------------------------------------------------------------
-
--- The person that exists longer is kept. Returns the merge, null when both are one already.
-CREATE FUNCTION ehr_internal.redirect_person(a bigint, b bigint, reason text, by text) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	kept_key bigint;
-	gone_key bigint;
-	merge_no bigint;
-BEGIN
-	-- in one order, so that two merges of the same persons wait for each other instead of making a ring
-	LOOP
-		kept_key := least(ehr_internal.person_root(a), ehr_internal.person_root(b));
-		gone_key := greatest(ehr_internal.person_root(a), ehr_internal.person_root(b));
-		IF kept_key = gone_key THEN RETURN NULL; END IF;
-		PERFORM FROM ehr_store.person p WHERE p.key IN (kept_key, gone_key) ORDER BY p.key FOR UPDATE;
-		EXIT WHEN (SELECT bool_and(p.merged_into IS NULL) FROM ehr_store.person p WHERE p.key IN (kept_key, gone_key));
-	END LOOP;
-	UPDATE ehr_store.person p SET merged_into = kept_key WHERE p.key = gone_key;
-	INSERT INTO ehr_store.person_merge AS m (kept, gone, reason, by) VALUES (kept_key, gone_key, redirect_person.reason, redirect_person.by)
-	RETURNING m.merge INTO merge_no;
-	RETURN merge_no;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.redirect_person(bigint, bigint, text, text) IS 'makes one person point to another';
-
-CREATE FUNCTION ehr_internal.require_person(person uuid) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	key bigint := ehr_internal.person_key(person);
-BEGIN
-	IF key IS NULL THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such person';
-	END IF;
-	RETURN key;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.require_person(uuid) IS 'key of a person, or error P0002';
-
-CREATE FUNCTION ehr.merge_persons(a ehr.person, b ehr.person, reason text) RETURNS bigint
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.merge_persons(ehr.person, ehr.person, text) IS 'makes two persons one; returns the merge, for ehr.unmerge, or null when they are one already';
-
-CREATE FUNCTION ehr_internal.merge_persons(a ehr.person, b ehr.person, reason text) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	caller text := ehr_internal.require_registrar('{facility,department,admin}');
-	a_key bigint := ehr_internal.require_person(a);
-	b_key bigint := ehr_internal.require_person(b);
-BEGIN
-	-- what somebody joins is no longer held apart by an earlier decision
-	UPDATE ehr_store.match_review r SET state = 'same', decided = now(), decided_by = caller, reason = merge_persons.reason
-	WHERE r.state IN ('open', 'different') AND (
-		(r.a IN (SELECT ehr_internal.subjects_of_person(a_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(b_key)))
-		OR (r.a IN (SELECT ehr_internal.subjects_of_person(b_key)) AND r.b IN (SELECT ehr_internal.subjects_of_person(a_key))));
-	RETURN ehr_internal.redirect_person(a_key, b_key, reason, caller);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.merge_persons(ehr.person, ehr.person, text) IS 'implementation of ehr.merge_persons';
-
-CREATE FUNCTION ehr.unmerge(merge_id bigint) RETURNS bool
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.unmerge(bigint) IS 'takes a merge of persons back, exactly; false when it was already; matching will not make them one again';
-
-CREATE FUNCTION ehr_internal.unmerge(merge_id bigint) RETURNS bool
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	caller text := ehr_internal.require_registrar('{facility,department,admin}');
-	merged record;
-	apart record;
-BEGIN
-	SELECT * INTO merged FROM ehr_store.person_merge m WHERE m.merge = merge_id FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such merge of persons';
-	END IF;
-	IF merged.undone IS NOT NULL THEN RETURN false; END IF;
-	UPDATE ehr_store.person p SET merged_into = NULL WHERE p.key = merged.gone;
-	UPDATE ehr_store.person_merge m SET undone = now(), undone_by = caller WHERE m.merge = merge_id;
-	-- what was called the same in between no longer is; and one pair that is held apart holds the persons apart
-	UPDATE ehr_store.match_review r SET state = 'different', decided = now(), decided_by = caller, reason = 'unmerged'
-	WHERE r.state = 'same' AND (
-		(r.a IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.b IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept))))
-		OR (r.b IN (SELECT ehr_internal.subjects_of_person(merged.gone)) AND r.a IN (SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)))));
-	SELECT min(x) AS x, min(y) AS y INTO apart
-	FROM ehr_internal.subjects_of_person(ehr_internal.person_root(merged.kept)) AS x, ehr_internal.subjects_of_person(merged.gone) AS y;
-	IF apart.x IS NOT NULL AND apart.y IS NOT NULL THEN
-		INSERT INTO ehr_store.match_review AS r (a, b, state, decided, decided_by, reason)
-		VALUES (least(apart.x, apart.y), greatest(apart.x, apart.y), 'different', now(), caller, 'unmerged')
-		ON CONFLICT (a, b) DO UPDATE SET state = 'different', decided = now(), decided_by = excluded.decided_by, reason = excluded.reason;
-	END IF;
-	RETURN true;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.unmerge(bigint) IS 'implementation of ehr.unmerge';
-
----------------------------------------------------------------------------------------------------
--- Review queue
----------------------------------------------------------------------------------------------------
-
-CREATE FUNCTION ehr.open_reviews(max_rows int DEFAULT 50)
-	RETURNS TABLE (review bigint, a ehr.person, b ehr.person, score float8, why jsonb)
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.open_reviews(int) IS 'pairs of persons that a clerk should look at, the likeliest first, with reasons';
-
-CREATE FUNCTION ehr_internal.open_reviews(max_rows int)
-	RETURNS TABLE (review bigint, a ehr.person, b ehr.person, score float8, why jsonb)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	PERFORM ehr_internal.require_registrar('{facility,department,admin}');
-	RETURN QUERY
-	SELECT r.review, ehr_internal.person_of_subject(r.a)::ehr.person, ehr_internal.person_of_subject(r.b)::ehr.person, r.score::float8,
-		ehr_internal.match_explain(m.model, m.rows, f.features, ehr_internal.match_counts(f.features, m.rows),
-			g.features, ehr_internal.match_counts(g.features, m.rows))
-	FROM ehr_store.match_review r
-		JOIN ehr_store.match_feature f ON f.subject = r.a JOIN ehr_store.match_feature g ON g.subject = r.b
-		LEFT JOIN ehr_store.match_model m ON true
-	WHERE r.state = 'open' ORDER BY r.score DESC, r.review LIMIT max_rows;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.open_reviews(int) IS 'implementation of ehr.open_reviews';
-
-CREATE FUNCTION ehr.decide_match(review bigint, same bool, reason text) RETURNS bigint
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.decide_match(bigint, bool, text) IS 'decides a pair of the review queue; same: merges the persons and returns the merge';
-
-CREATE FUNCTION ehr_internal.decide_match(review bigint, same bool, reason text) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	caller text := ehr_internal.require_registrar('{facility,department,admin}');
-	pair record;
-	a_key bigint;
-	b_key bigint;
-BEGIN
-	UPDATE ehr_store.match_review r SET state = CASE WHEN same THEN 'same' ELSE 'different' END, decided = now(),
-		decided_by = caller, reason = decide_match.reason
-	WHERE r.review = decide_match.review RETURNING r.a, r.b INTO pair;
-	IF NOT FOUND THEN
-		RAISE no_data_found USING MESSAGE = 'there is no such review';
-	END IF;
-	SELECT ehr_internal.person_root(l.person) INTO a_key FROM ehr_store.person_link l WHERE l.subject = pair.a;
-	SELECT ehr_internal.person_root(l.person) INTO b_key FROM ehr_store.person_link l WHERE l.subject = pair.b;
-	RETURN CASE WHEN same THEN ehr_internal.redirect_person(a_key, b_key, reason, caller) END;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.decide_match(bigint, bool, text) IS 'implementation of ehr.decide_match';
-
----------------------------------------------------------------------------------------------------
--- From a Patient to its features
----------------------------------------------------------------------------------------------------
-
-CREATE FUNCTION ehr_internal.patient_features(patient jsonb) RETURNS bytea
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 200
-	SET search_path = pg_catalog, pg_temp
-	RETURN (
-		WITH id AS (
-			SELECT s.feature, i ->> 'value' AS value
-			FROM jsonb_path_query(patient, 'lax $.identifier[*]') WITH ORDINALITY AS x (i, n)
-				JOIN ehr_internal.match_system s ON s.system = i ->> 'system'
-			WHERE i ->> 'value' IS NOT NULL ORDER BY n),
-		address AS (
-			SELECT a FROM jsonb_path_query(patient, 'lax $.address[*]') WITH ORDINALITY AS x (a, n)
-			ORDER BY (a ->> 'use') IS NOT DISTINCT FROM 'old', (a ->> 'use') IS DISTINCT FROM 'home', n LIMIT 1),
-		unit AS (
-			SELECT s.feature, c ->> 'code' AS code
-			FROM address, jsonb_path_query(a, 'lax $.extension[*].valueCoding') AS c
-				JOIN ehr_internal.match_system s ON s.system = c ->> 'system')
-		SELECT ehr_internal.match_row(
-			(SELECT coalesce(n ->> 'text', concat_ws(' ', n ->> 'family',
-					(SELECT string_agg(g #>> '{}', ' ') FROM jsonb_path_query(n, 'lax $.given[*]') AS g)))
-				FROM jsonb_path_query(patient, 'lax $.name[*]') WITH ORDINALITY AS x (n, o)
-				ORDER BY array_position('{official,usual}', n ->> 'use') NULLS LAST,
-					(n ->> 'use') IS NOT DISTINCT FROM 'old', o LIMIT 1),
-			patient ->> 'birthDate',
-			patient ->> 'gender',
-			(SELECT value FROM id WHERE feature IN ('citizen', 'old', 'other') ORDER BY array_position('{citizen,old,other}', feature) LIMIT 1),
-			(SELECT value FROM id WHERE feature = 'insurance' LIMIT 1),
-			(SELECT t ->> 'value' FROM jsonb_path_query(patient, 'lax $.telecom[*]') WITH ORDINALITY AS x (t, n)
-				WHERE t ->> 'system' IN ('phone', 'sms') ORDER BY (t ->> 'use') IS NOT DISTINCT FROM 'old', n LIMIT 1),
-			coalesce((SELECT code FROM unit WHERE feature = 'ward' LIMIT 1), (SELECT a ->> 'city' FROM address)),
-			coalesce((SELECT code FROM unit WHERE feature = 'district' LIMIT 1), (SELECT a ->> 'district' FROM address)),
-			(SELECT coalesce(a ->> 'text', (SELECT string_agg(l #>> '{}', ' ') FROM jsonb_path_query(a, 'lax $.line[*]') AS l)) FROM address)));
-COMMENT ON FUNCTION ehr_internal.patient_features(jsonb) IS 'feature row of a FHIR Patient';
-
-CREATE FUNCTION ehr_internal.match_counts(features bytea, model_rows float8) RETURNS int[]
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	-- nothing counted yet
-	IF model_rows IS NULL THEN RETURN NULL; END IF;
-	RETURN (SELECT array_agg(coalesce(q.rows, 0) ORDER BY v.n)
-		FROM unnest(ehr_internal.match_values(features)) WITH ORDINALITY AS v (value, n)
-			LEFT JOIN ehr_store.match_frequency q ON q.kind = v.n - 1 AND q.value = v.value);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.match_counts(bytea, float8) IS 'how frequent the values of a feature row are; null before the first link_all';
-
--- Feature rows and identifiers of Patients as they stand now.
-CREATE FUNCTION ehr_internal.refresh_features(subjects bigint[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO ehr_store.match_feature AS m (subject, features, k1, k2, k3, k4, k5, k6, k7)
-	SELECT r.key, f, k[1], k[2], k[3], k[4], k[5], k[6], k[7]
-	FROM ehr_store.resource r, ehr_internal.patient_features(r.doc::jsonb) AS f, ehr_internal.match_keys(f) AS k
-	WHERE r.key = ANY (subjects) AND NOT r.deleted AND r.type = ehr_internal.type_number('Patient')
-	ON CONFLICT (subject) DO UPDATE SET features = excluded.features, k1 = excluded.k1, k2 = excluded.k2, k3 = excluded.k3,
-		k4 = excluded.k4, k5 = excluded.k5, k6 = excluded.k6, k7 = excluded.k7
-	WHERE m.features <> excluded.features;
-
-	-- an identifier that is no longer there ended today
-	UPDATE ehr_store.person_identifier i SET valid_to = current_date
-	WHERE i.subject = ANY (subjects) AND i.valid_to IS NULL AND NOT EXISTS (
-		SELECT FROM ehr_store.resource r, jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*]') AS x
-		WHERE r.key = i.subject AND NOT r.deleted AND coalesce(x ->> 'system', '') = i.system AND x ->> 'value' = i.value);
-	INSERT INTO ehr_store.person_identifier AS i (system, value, subject, valid_from, valid_to, source, own)
-	SELECT DISTINCT ON (1, 2, 3) coalesce(x ->> 'system', ''), x ->> 'value', r.key,
-		ehr_internal.day_of(x #>> '{period,start}'), ehr_internal.day_of(x #>> '{period,end}'), r.author,
-		s.feature IS DISTINCT FROM 'citizen' OR coalesce(x ->> 'value' = lpad(ehr_internal.match_number(f.features)::text, 12, '0'), false)
-	FROM ehr_store.resource r
-		JOIN ehr_store.match_feature f ON f.subject = r.key
-		CROSS JOIN jsonb_path_query(r.doc::jsonb, 'lax $.identifier[*] ? (exists (@.value))') AS x
-		LEFT JOIN ehr_internal.match_system s ON s.system = x ->> 'system'
-	WHERE r.key = ANY (subjects) AND NOT r.deleted AND r.type = ehr_internal.type_number('Patient')
-	ON CONFLICT (system, value, subject) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, own = excluded.own
-	WHERE (i.valid_from, i.valid_to, i.own) IS DISTINCT FROM (excluded.valid_from, excluded.valid_to, excluded.own);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.refresh_features(bigint[]) IS 'makes feature rows and identifiers of Patients anew from their documents';
-
-CREATE FUNCTION ehr_internal.day_of(value text) RETURNS date
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-	RETURN CASE WHEN value ~ '^\d{4}-\d{2}-\d{2}' THEN make_date(left(value, 4)::int, substr(value, 6, 2)::int, substr(value, 9, 2)::int)
-		WHEN value ~ '^\d{4}-\d{2}$' THEN make_date(left(value, 4)::int, substr(value, 6, 2)::int, 1)
-		WHEN value ~ '^\d{4}$' THEN make_date(value::int, 1, 1) END;
-COMMENT ON FUNCTION ehr_internal.day_of(text) IS 'first day of a FHIR date or dateTime';
-
----------------------------------------------------------------------------------------------------
--- Linking as patients arrive
----------------------------------------------------------------------------------------------------
-
--- Feature rows that share a block key. Of a very frequent key only some rows come: others find the pair.
-CREATE FUNCTION ehr_internal.match_candidates(features bytea) RETURNS TABLE (subject bigint, found bytea)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 20
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	k bigint[] := ehr_internal.match_keys(features);
-BEGIN
-	RETURN QUERY
-	(SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k1 = k[1] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k2 = k[2] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k3 = k[3] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k4 = k[4] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k5 = k[5] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k6 = k[6] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k7 = k[7] LIMIT 100);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.match_candidates(bytea) IS 'source patients worth comparing with a feature row';
-
--- Persons that a feature row may be, each with its best subject; none whose rows speak against it, or whom somebody
--- decided that own_subject is not.
-CREATE FUNCTION ehr_internal.match_persons(features bytea, own_subject bigint DEFAULT NULL)
-	RETURNS TABLE (person bigint, subject bigint, bits float8)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 3
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	m record;
-	counts int[];
-BEGIN
-	SELECT q.model, q.rows::float8 AS rows INTO m FROM ehr_store.match_model q;
-	counts := ehr_internal.match_counts(features, m.rows);
-	RETURN QUERY
-	WITH scored AS (
-		SELECT ehr_internal.person_root(l.person) AS root, c.subject,
-			ehr_internal.match_bits(m.model, m.rows, match_persons.features, counts, c.found, ehr_internal.match_counts(c.found, m.rows)) AS bits
-		FROM ehr_internal.match_candidates(match_persons.features) AS c
-			JOIN ehr_store.person_link l ON l.subject = c.subject),
-	best AS (SELECT DISTINCT ON (s.root) s.root, s.subject, s.bits FROM scored s ORDER BY s.root, s.bits DESC, s.subject)
-	SELECT b.root, b.subject, b.bits FROM best b
-	WHERE b.bits > 0 AND NOT EXISTS (
-		SELECT FROM ehr_internal.subjects_of_person(b.root) AS x JOIN ehr_store.match_feature f ON f.subject = x
-		WHERE ehr_internal.match_bits(m.model, m.rows, match_persons.features, counts, f.features, NULL) = '-Infinity'
-			OR EXISTS (SELECT FROM ehr_store.match_review r WHERE r.state = 'different'
-				AND r.a = least(x, own_subject) AND r.b = greatest(x, own_subject)))
-	ORDER BY b.bits DESC, b.root;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.match_persons(bytea, bigint) IS 'persons that a feature row may be, the likeliest first';
-
--- Do no two of their source patients speak against each other?
-CREATE FUNCTION ehr_internal.may_be_one(a bigint, b bigint) RETURNS bool
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN NOT EXISTS (
-		SELECT FROM ehr_internal.subjects_of_person(a) AS x JOIN ehr_store.match_feature f ON f.subject = x,
-			ehr_internal.subjects_of_person(b) AS y JOIN ehr_store.match_feature g ON g.subject = y
-		WHERE ehr_internal.match_bits(NULL, NULL, f.features, NULL, g.features, NULL) = '-Infinity'
-			OR EXISTS (SELECT FROM ehr_store.match_review r WHERE r.state = 'different' AND r.a = least(x, y) AND r.b = greatest(x, y)));
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.may_be_one(bigint, bigint) IS 'whether two persons can be one as far as their source patients tell';
-
-CREATE FUNCTION ehr_internal.link_one(own_subject bigint, link_from float8, review_from float8) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	own_features bytea := (SELECT f.features FROM ehr_store.match_feature f WHERE f.subject = own_subject);
-	found_one record;
-	chosen bigint;
-	chosen_bits float8;
-BEGIN
-	FOR found_one IN SELECT * FROM ehr_internal.match_persons(own_features, own_subject)
-	LOOP
-		IF ehr_internal.match_probability(found_one.bits) >= link_from AND chosen IS NULL THEN
-			chosen := found_one.person;
-			chosen_bits := found_one.bits;
-		ELSIF ehr_internal.match_probability(found_one.bits) >= link_from AND ehr_internal.may_be_one(chosen, found_one.person) THEN
-			-- two persons that turn out to be one
-			PERFORM ehr_internal.redirect_person(chosen, found_one.person, 'matched through a third record', 'matcher');
-			chosen := ehr_internal.person_root(chosen);
-		ELSIF ehr_internal.match_probability(found_one.bits) >= review_from THEN
-			INSERT INTO ehr_store.match_review (a, b, score)
-			VALUES (least(own_subject, found_one.subject), greatest(own_subject, found_one.subject), found_one.bits)
-			ON CONFLICT (a, b) DO NOTHING;
-		END IF;
-	END LOOP;
-	IF chosen IS NULL THEN
-		INSERT INTO ehr_store.person AS p (founder) VALUES (own_subject) RETURNING p.key INTO chosen;
-	END IF;
-	INSERT INTO ehr_store.person_link (subject, person, method, score)
-	VALUES (own_subject, chosen, CASE WHEN chosen_bits IS NULL THEN 'new' ELSE 'match' END, chosen_bits);
-	-- the same number on somebody else is for a clerk to see
-	INSERT INTO ehr_store.match_review (a, b)
-	SELECT least(own_subject, f.subject), greatest(own_subject, f.subject)
-	FROM ehr_store.match_feature o JOIN ehr_store.match_feature f ON f.k1 = o.k1 AND f.subject <> o.subject
-		JOIN ehr_store.person_link l ON l.subject = f.subject
-	WHERE o.subject = own_subject AND ehr_internal.person_root(l.person) <> chosen
-	LIMIT 5
-	ON CONFLICT (a, b) DO NOTHING;
-	RETURN chosen;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_one(bigint, float8, float8) IS 'finds or makes the person of a source patient that has none';
-
--- Thresholds as the C code ships them: src/identity/identity.h.
-CREATE FUNCTION ehr_internal.match_thresholds(OUT link_from float8, OUT review_from float8)
-	LANGUAGE c IMMUTABLE PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'ehr_match_thresholds';
-COMMENT ON FUNCTION ehr_internal.match_thresholds() IS 'probabilities from which patients are linked, and shown to a clerk';
-
--- Registrations that could be of one person wait for each other: their block keys are locked, of very many at once
--- everything is.
-CREATE FUNCTION ehr_internal.lock_blocks(subjects bigint[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	everything CONSTANT bigint := 5496842381;	-- any number that no block key is likely to be
-BEGIN
-	IF cardinality(subjects) > 50 THEN
-		PERFORM pg_advisory_xact_lock(everything);
-		RETURN;
-	END IF;
-	PERFORM pg_advisory_xact_lock_shared(everything);
-	PERFORM pg_advisory_xact_lock(k.key)
-	FROM (SELECT DISTINCT v.key FROM ehr_store.match_feature f, unnest(ARRAY[f.k1, f.k2, f.k3, f.k4, f.k5, f.k6, f.k7]) AS v (key)
-		WHERE f.subject = ANY (subjects) AND v.key IS NOT NULL ORDER BY 1) AS k;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.lock_blocks(bigint[]) IS 'lets concurrent registrations of patients that share a block key wait for each other until commit';
-
-CREATE FUNCTION ehr_internal.link_subjects(subjects bigint[]) RETURNS int
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	t record;
-BEGIN
-	PERFORM ehr_internal.refresh_features(subjects);
-	PERFORM ehr_internal.lock_blocks(subjects);
-	SELECT * INTO t FROM ehr_internal.match_thresholds();
-	PERFORM ehr_internal.link_one(f.subject, t.link_from, t.review_from)
-	FROM (SELECT q.subject FROM ehr_store.match_feature q WHERE q.subject = ANY (subjects) ORDER BY q.subject) AS f
-	WHERE NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.subject = f.subject);
-	RETURN (SELECT count(DISTINCT ehr_internal.person_root(l.person)) FROM ehr_store.person_link l WHERE l.subject = ANY (subjects));
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_subjects(bigint[]) IS 'finds the person of each source patient just written, or makes one; returns how many persons they are';
-
----------------------------------------------------------------------------------------------------
--- Asking
----------------------------------------------------------------------------------------------------
-
-CREATE FUNCTION ehr.match(patient jsonb, max_rows int DEFAULT 10, threshold float8 DEFAULT 0.5)
-	RETURNS TABLE (person ehr.person, score float8, grade text, why jsonb)
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 3
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.match(jsonb, int, float8) IS 'persons that a FHIR Patient may be, with probability, grade and reasons; stores nothing';
-
-CREATE FUNCTION ehr_internal.match(patient jsonb, max_rows int, threshold float8)
-	RETURNS TABLE (person ehr.person, score float8, grade text, why jsonb)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	own_features bytea := ehr_internal.patient_features(patient);
-BEGIN
-	PERFORM ehr_internal.require_registrar();
-	RETURN QUERY
-	SELECT p.id::ehr.person, ehr_internal.match_probability(m.bits),
-		CASE WHEN ehr_internal.match_probability(m.bits) >= t.link_from THEN 'certain'
-			WHEN ehr_internal.match_probability(m.bits) >= t.review_from THEN 'probable' ELSE 'possible' END,
-		ehr_internal.match_explain(q.model, q.rows, own_features, ehr_internal.match_counts(own_features, q.rows),
-			f.features, ehr_internal.match_counts(f.features, q.rows))
-	FROM ehr_internal.match_persons(own_features) AS m
-		JOIN ehr_store.person p ON p.key = m.person
-		JOIN ehr_store.match_feature f ON f.subject = m.subject
-		LEFT JOIN ehr_store.match_model q ON true
-		CROSS JOIN ehr_internal.match_thresholds() AS t
-	WHERE ehr_internal.match_probability(m.bits) >= threshold
-	ORDER BY m.bits DESC, m.person LIMIT max_rows;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.match(jsonb, int, float8) IS 'implementation of ehr.match';
-
-CREATE FUNCTION ehr.explain_match(a jsonb, b jsonb) RETURNS jsonb
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.explain_match(jsonb, jsonb) IS 'how two FHIR Patients compare: level and weight of each field, score, and a sentence for a clerk';
-
-CREATE FUNCTION ehr_internal.explain_match(a jsonb, b jsonb) RETURNS jsonb
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	x bytea := ehr_internal.patient_features(a);
-	y bytea := ehr_internal.patient_features(b);
-	m record;
-BEGIN
-	SELECT q.model, q.rows::float8 AS rows INTO m FROM ehr_store.match_model q;
-	RETURN ehr_internal.match_explain(m.model, m.rows, x, ehr_internal.match_counts(x, m.rows), y, ehr_internal.match_counts(y, m.rows));
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.explain_match(jsonb, jsonb) IS 'implementation of ehr.explain_match';
-
----------------------------------------------------------------------------------------------------
--- Linking in bulk
----------------------------------------------------------------------------------------------------
-
--- 1: compare all and form clusters
-CREATE FUNCTION ehr_internal.link_cluster() RETURNS jsonb
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	TRUNCATE ehr_store.link_work;
-	INSERT INTO ehr_store.link_work SELECT * FROM ehr_internal.match_bulk();
-	RETURN (SELECT jsonb_object_agg(name, w.b)
-		FROM ehr_store.link_work w JOIN (VALUES (1, 'candidates'), (2, 'linked'), (3, 'vetoed'), (4, 'refused')) AS v (a, name) ON v.a = w.a
-		WHERE w.kind = 5)
-		|| jsonb_build_object(
-			'refined', (SELECT coalesce(sum(w.b), 0) FROM ehr_store.link_work w WHERE w.kind = 5 AND w.a BETWEEN 100 AND 199),
-			'windowed', (SELECT coalesce(sum(w.b), 0) FROM ehr_store.link_work w WHERE w.kind = 5 AND w.a BETWEEN 200 AND 299),
-			'subjects', (SELECT count(*) FROM ehr_store.link_work w WHERE w.kind = 1),
-			'persons', (SELECT count(DISTINCT w.b) FROM ehr_store.link_work w WHERE w.kind = 1));
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_cluster() IS 'first step of link_all: clusters into ehr_store.link_work';
-
--- 2: persons for clusters
-CREATE FUNCTION ehr_internal.link_persons() RETURNS jsonb
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	several record;
-	merged int := 0;
-	created int;
-	linked int;
-BEGIN
-	-- clusters that join persons known before
-	FOR several IN
-		SELECT array_agg(DISTINCT l.person) AS persons
-		FROM ehr_store.link_work w JOIN ehr_store.person_link l ON l.subject = w.a
-		WHERE w.kind = 1 GROUP BY w.b HAVING count(DISTINCT l.person) > 1
-	LOOP
-		merged := merged + (SELECT count(ehr_internal.redirect_person(several.persons[1], p, 'linked in bulk', 'matcher'))
-			FROM unnest(several.persons[2:]) AS p);
-	END LOOP;
-
-	WITH fresh AS (
-		SELECT w.b AS cluster
-		FROM ehr_store.link_work w LEFT JOIN ehr_store.person_link l ON l.subject = w.a
-		WHERE w.kind = 1 GROUP BY w.b HAVING count(l.person) = 0
-		ORDER BY 1)
-	INSERT INTO ehr_store.person (founder) SELECT f.cluster FROM fresh f;
-	GET DIAGNOSTICS created = ROW_COUNT;
-
-	WITH known AS (
-		SELECT w.b AS cluster, min(l.person) AS person
-		FROM ehr_store.link_work w JOIN ehr_store.person_link l ON l.subject = w.a
-		WHERE w.kind = 1 GROUP BY w.b),
-	made AS (
-		-- just made: founded by the cluster's first subject, and nobody's yet
-		SELECT p.founder AS cluster, p.key AS person FROM ehr_store.person p
-		WHERE p.founder IS NOT NULL AND NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.person = p.key)
-			AND NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.subject = p.founder)),
-	cluster_person AS (SELECT k.cluster, k.person FROM known k UNION ALL SELECT m.cluster, m.person FROM made m)
-	INSERT INTO ehr_store.person_link (subject, person, method, score)
-	SELECT w.a, c.person, CASE WHEN w.bits > '-Infinity' THEN 'bulk' ELSE 'new' END, nullif(w.bits, '-Infinity')
-	FROM ehr_store.link_work w JOIN cluster_person c ON c.cluster = w.b
-	WHERE w.kind = 1 AND NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.subject = w.a);
-	GET DIAGNOSTICS linked = ROW_COUNT;
-	RETURN jsonb_build_object('persons_created', created, 'persons_merged', merged, 'subjects_linked', linked);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_persons() IS 'second step of link_all: persons and links';
-
--- 3: what was learnt, and what a clerk should see
-CREATE FUNCTION ehr_internal.link_learn() RETURNS jsonb
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	reviews int;
-BEGIN
-	INSERT INTO ehr_store.match_model AS m (model, rows) SELECT w.data, w.a FROM ehr_store.link_work w WHERE w.kind = 3
-	ON CONFLICT (one) DO UPDATE SET model = excluded.model, rows = excluded.rows, trained = now();
-	DELETE FROM ehr_store.match_frequency;
-	INSERT INTO ehr_store.match_frequency (kind, value, rows) SELECT w.a, w.b, w.bits FROM ehr_store.link_work w WHERE w.kind = 4;
-	UPDATE ehr_store.match_review r SET state = 'moot', decided = now(), decided_by = 'matcher'
-	FROM ehr_store.link_work x, ehr_store.link_work y
-	WHERE r.state = 'open' AND x.kind = 1 AND y.kind = 1 AND x.a = r.a AND y.a = r.b AND x.b = y.b;
-	INSERT INTO ehr_store.match_review (a, b, score)
-	SELECT least(w.a, w.b), greatest(w.a, w.b), max(w.bits) FROM ehr_store.link_work w
-	WHERE w.kind = 2
-	GROUP BY 1, 2
-	ON CONFLICT (a, b) DO NOTHING;
-	GET DIAGNOSTICS reviews = ROW_COUNT;
-	TRUNCATE ehr_store.link_work;
-	RETURN jsonb_build_object('reviews_opened', reviews);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_learn() IS 'last step of link_all: model, frequencies, review queue';
-
-CREATE FUNCTION ehr.link_step() RETURNS int
-	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.link_step() IS 'does the next step of linking in bulk: begins a run, or goes on where one stopped; returns the step done, 0 when the run is complete';
-
-CREATE FUNCTION ehr_internal.link_step() RETURNS int
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	r record;
-	did jsonb;
-BEGIN
-	PERFORM ehr_internal.lock_blocks(array_fill(0::bigint, ARRAY[51]));
-	SELECT * INTO r FROM ehr_store.link_run q WHERE q.finished IS NULL ORDER BY q.run DESC LIMIT 1 FOR UPDATE;
-	IF NOT FOUND THEN
-		INSERT INTO ehr_store.link_run AS q DEFAULT VALUES RETURNING q.* INTO r;
-	END IF;
-	-- the work table does not survive a crash: then the run begins again
-	IF r.step > 0 AND NOT EXISTS (SELECT FROM ehr_store.link_work) THEN
-		r.step := 0;
-	END IF;
-	did := CASE r.step WHEN 0 THEN ehr_internal.link_cluster() WHEN 1 THEN ehr_internal.link_persons() ELSE ehr_internal.link_learn() END;
-	UPDATE ehr_store.link_run q SET step = r.step + 1, figures = q.figures || did, finished = CASE WHEN r.step = 2 THEN clock_timestamp() END
-	WHERE q.run = r.run;
-	RETURN CASE WHEN r.step < 2 THEN r.step + 1 ELSE 0 END;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_step() IS 'implementation of ehr.link_step';
-
-CREATE PROCEDURE ehr.link_all()
-	LANGUAGE plpgsql
-AS $$
-BEGIN
-	-- for this transaction; each of the following begins with the caller's own again
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	LOOP
-		EXIT WHEN ehr.link_step() OPERATOR(pg_catalog.=) 0;
-		COMMIT;
-	END LOOP;
-END
-$$;
-COMMENT ON PROCEDURE ehr.link_all() IS 'links all source patients in bulk, in steps of a transaction each; goes on where it was stopped';
-
-REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person), ehr.match(jsonb, int, float8),
-	ehr.explain_match(jsonb, jsonb), ehr.merge_persons(ehr.person, ehr.person, text), ehr.unmerge(bigint),
-	ehr.decide_match(bigint, bool, text), ehr.open_reviews(int), ehr.link_step() FROM PUBLIC;
-REVOKE EXECUTE ON PROCEDURE ehr.link_all() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ehr.person_of(text, text), ehr.person_of(ehr.citizen_id), ehr.person_of(ehr.insurance_no), ehr.identifiers(ehr.person)
+	FROM PUBLIC;

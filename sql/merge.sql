@@ -42,3 +42,9 @@ CREATE FUNCTION ehr.merge_origins(jsonb) RETURNS jsonb
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ehr_merge_origins';
 COMMENT ON FUNCTION ehr.merge_origins(jsonb) IS 'who stated each element of a document, and when';
+
+CREATE FUNCTION ehr.merge_rules() RETURNS jsonb
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'ehr_merge_rules';
+COMMENT ON FUNCTION ehr.merge_rules() IS
+	'the rules by which elements survive: type, element, rule, key, safety classes; what is not named is the greatest where it occurs once and the union by content where it repeats';

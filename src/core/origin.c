@@ -4,7 +4,6 @@
  */
 #include "origin.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define FRACTION_DIGITS 9
@@ -22,6 +21,29 @@ fixed_number(const char *text, int digits)
 		n = n * 10 + (text[i] - '0');
 	}
 	return n;
+}
+
+/* Writes exactly `digits` digits: this is called for every element, and printf is slow. */
+static void
+put_number(char *text, int n, int digits)
+{
+	while (--digits >= 0)
+	{
+		text[digits] = (char) ('0' + n % 10);
+		n /= 10;
+	}
+}
+
+/* Writes a number that is not negative; gives its length. */
+static size_t
+put_decimal(char *text, int32_t n)
+{
+	int			digits = 1;
+
+	for (int32_t rest = n; rest >= 10; rest /= 10)
+		digits++;
+	put_number(text, n, digits);
+	return digits;
 }
 
 static int
@@ -129,9 +151,19 @@ origin_time(const char *text, size_t len, char time[ORIGIN_TIME_SIZE])
 	}
 	if (year < 1 || year > 9999)
 		return false;
-	snprintf(time, ORIGIN_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%s%.*s",
-			 year % 10000, month % 100, day % 100, (minute / 60) % 100, minute % 60, second % 100,
-			 kept > 0 ? "." : "", kept, fraction);
+	memcpy(time, "0000-00-00T00:00:00", 20);
+	put_number(time, year, 4);
+	put_number(time + 5, month, 2);
+	put_number(time + 8, day, 2);
+	put_number(time + 11, minute / 60, 2);
+	put_number(time + 14, minute % 60, 2);
+	put_number(time + 17, second, 2);
+	if (kept > 0)
+	{
+		time[19] = '.';
+		memcpy(time + 20, fraction, kept);
+		time[20 + kept] = '\0';
+	}
 	return true;
 }
 
@@ -175,9 +207,14 @@ origin_size(const Origin *origin)
 size_t
 origin_print(const Origin *origin, int32_t place, char *buf)
 {
-	size_t		len = (size_t) sprintf(buf, "%s%s %d %d", origin->time,
-									   origin->time[0] ? "Z" : "-", (int) origin->rank, (int) place);
+	size_t		len = strlen(origin->time);
 
+	memcpy(buf, origin->time, len);
+	buf[len++] = origin->time[0] ? 'Z' : '-';
+	buf[len++] = ' ';
+	len += put_decimal(buf + len, origin->rank);
+	buf[len++] = ' ';
+	len += put_decimal(buf + len, place);
 	if (origin->source_len > 0)
 	{
 		buf[len++] = ' ';

@@ -16,8 +16,15 @@ typedef struct Reader
 {
 	MergeDoc   *doc;
 	bool		ignore_marks;	/* the caller says whose document it is */
+	bool		repeated;		/* two elements may say the same: places are not what they seem */
 	int			size;			/* of doc->elements */
+	MergeElement *fresh;		/* elements not yet used, zeroed */
+	int			nfresh;
+	StringInfoData key;			/* a buffer */
 } Reader;
+
+#define FRESH_ELEMENTS	16		/* made at a time */
+#define COMPARED_ITEMS	8		/* of a longer list it is not looked whether two are the same */
 
 static MergeText
 text_of(const JsonbValue *string)
@@ -35,13 +42,31 @@ text_is(MergeText text, const char *other)
 	return text.len == (int) strlen(other) && memcmp(text.data, other, text.len) == 0;
 }
 
-static MergeElement *
-new_element(const MergeRule *rule, MergeText slot, MergeText name, const Origin *origin, int32 place)
+/* The first bytes of a text as a number of the same order. */
+static uint64
+text_start(MergeText text)
 {
-	MergeElement *element = palloc0(sizeof(MergeElement));
+	uint64		start = 0;
 
+	for (int i = 0; i < 8; i++)
+		start = start << 8 | (i < text.len ? (unsigned char) text.data[i] : 0);
+	return start;
+}
+
+static MergeElement *
+new_element(Reader *reader, const MergeRule *rule, MergeText slot, MergeText name, const Origin *origin, int32 place)
+{
+	MergeElement *element;
+
+	if (reader->nfresh == 0)
+	{
+		reader->fresh = palloc0(sizeof(MergeElement) * FRESH_ELEMENTS);
+		reader->nfresh = FRESH_ELEMENTS;
+	}
+	element = &reader->fresh[--reader->nfresh];
 	element->rule = rule;
 	element->slot = slot;
+	element->slot_start = text_start(slot);
 	element->name = name;
 	element->origin = *origin;
 	element->place = place;
@@ -83,26 +108,31 @@ static void
 add_key_text(StringInfo key, const char *text, int len)
 {
 	char		head[16];
+	int			at = sizeof(head);
+	int			rest = len;
 
-	appendBinaryStringInfo(key, head, sprintf(head, "s%d:", len));
+	head[--at] = ':';
+	do
+		head[--at] = '0' + rest % 10;
+	while ((rest /= 10) > 0);
+	head[--at] = 's';
+	appendBinaryStringInfo(key, head + at, sizeof(head) - at);
 	appendBinaryStringInfo(key, text, len);
 }
 
-/* Adds one key field, "name" or "name=value when absent"; was it there? */
+/* Adds one key field; was it there? */
 static bool
-add_key_field(StringInfo key, const JsonbValue *item, const char *field)
+add_key_field(StringInfo key, const JsonbValue *item, const MergeKey *field)
 {
-	const char *otherwise = strchr(field, '=');
-	char	   *name = otherwise == NULL ? pstrdup(field) : pnstrdup(field, otherwise - field);
 	JsonbValue	value;
-	bool		found = json_field(item, name, &value);
+	bool		found = json_field(item, field->name, &value);
 
 	if (found && value.type == jbvString)
 		add_key_text(key, value.val.string.val, value.val.string.len);
 	else if (found)
 		appendStringInfoString(key, json_bytes(&value).data);
-	else if (otherwise != NULL)
-		add_key_text(key, otherwise + 1, strlen(otherwise + 1));
+	else if (field->otherwise != NULL)
+		add_key_text(key, field->otherwise, strlen(field->otherwise));
 	appendStringInfoChar(key, '\n');
 	return found;
 }
@@ -121,21 +151,24 @@ content_is_key(const MergeRule *rule, const JsonbValue *item)
 	return false;
 }
 
-/* What tells the items of a repeating element apart; key is a buffer. */
+/* What tells the items of a repeating element apart. */
 static MergeText
-item_key(const MergeElement *element, StringInfo key)
+item_key(Reader *reader, const MergeElement *element)
 {
 	const MergeRule *rule = element->rule;
+	StringInfo	key = &reader->key;
 	MergeText	text;
 	bool		found = false;
 
+	if (key->data == NULL)
+		initStringInfo(key);
 	resetStringInfo(key);
 	if (rule->keys != NULL && element->has_value && json_is_object(&element->value) &&
 		!content_is_key(rule, &element->value))
 	{
 		appendStringInfoChar(key, 'k');
-		for (const char *const *field = rule->keys; *field != NULL; field++)
-			found = add_key_field(key, &element->value, *field) || found || strchr(*field, '=') != NULL;
+		for (const MergeKey *field = rule->keys; field->name != NULL; field++)
+			found = add_key_field(key, &element->value, field) || found || field->otherwise != NULL;
 	}
 	if (!found)
 	{
@@ -147,7 +180,7 @@ item_key(const MergeElement *element, StringInfo key)
 		if (element->has_extra)
 			appendStringInfoString(key, json_bytes(&element->extra).data);
 	}
-	text.data = pnstrdup(key->data, key->len);
+	text.data = memcpy(palloc(key->len), key->data, key->len);
 	text.len = key->len;
 	return text;
 }
@@ -188,7 +221,7 @@ add_alternatives(Reader *reader, const MergeElement *element, JsonbValue *altern
 
 	for (int i = 0; i < n; i++)
 	{
-		MergeElement *other = new_element(rule, element->slot, element->name, &element->origin, 0);
+		MergeElement *other = new_element(reader, rule, element->slot, element->name, &element->origin, 0);
 		JsonbValue	parts;
 		JsonbValue *items;
 		JsonbValue	value;
@@ -225,7 +258,7 @@ static void
 read_single(Reader *reader, const MergeRule *rule, MergeText slot, MergeText name,
 			JsonbValue *value, JsonbValue *extra)
 {
-	MergeElement *element = new_element(rule, slot, name, &reader->doc->origin, 0);
+	MergeElement *element = new_element(reader, rule, slot, name, &reader->doc->origin, 0);
 	JsonbValue *alternatives;
 	int			n = take_mark(reader, element, value, extra, &alternatives);
 
@@ -240,21 +273,25 @@ read_each(Reader *reader, const MergeRule *rule, MergeText slot, MergeText name,
 		  JsonbValue *values, int nvalues, JsonbValue *extras, int nextras)
 {
 	JsonbValue *alternatives;
-	StringInfoData key;
+	int			n = Max(nvalues, nextras);
+	int			first = reader->doc->nelements;
 
-	initStringInfo(&key);
-	for (int i = 0; i < Max(nvalues, nextras); i++)
+	for (int i = 0; i < n; i++)
 	{
-		MergeElement *element = new_element(rule, slot, name, &reader->doc->origin, i);
+		MergeElement *element = new_element(reader, rule, slot, name, &reader->doc->origin, i);
 		JsonbValue *value = i < nvalues ? &values[i] : NULL;
 		JsonbValue *extra = i < nextras ? &extras[i] : NULL;
 
 		CHECK_FOR_INTERRUPTS();
 		take_mark(reader, element, value, extra, &alternatives);
 		set_value(element, value, extra);
-		element->key = item_key(element, &key);
+		element->key = item_key(reader, element);
+		for (int k = first; k < reader->doc->nelements && n <= COMPARED_ITEMS; k++)
+			reader->repeated = reader->repeated || merge_text_equal(reader->doc->elements[k]->key, element->key);
 		add_element(reader, element);
 	}
+	/* nulls leave gaps too */
+	reader->repeated = reader->repeated || n > COMPARED_ITEMS || reader->doc->nelements != first + n;
 }
 
 /* Sets an element's value to the array of the items of one group, and reads their mark. */
@@ -301,7 +338,7 @@ read_groups(Reader *reader, const MergeRule *rule, MergeText slot, MergeText nam
 	}
 	for (int group = 0; group < ngroups; group++)
 	{
-		MergeElement *element = new_element(rule, slot, name, &reader->doc->origin, group);
+		MergeElement *element = new_element(reader, rule, slot, name, &reader->doc->origin, group);
 
 		set_group(reader, element, items, groups, group, n);
 		element->key = urls[group];
@@ -420,15 +457,15 @@ told_by_origin(const JsonbValue *item)
 }
 
 static void
-read_meta(MergeDoc *doc, const JsonbValue *meta)
+read_meta(Reader *reader, const JsonbValue *meta)
 {
+	MergeDoc   *doc = reader->doc;
 	static const Origin none;
 	static const char *const names[] = {"extension", "profile", "security", "tag"};
 	JsonbValue	values[lengthof(names)];
 	JsonbValue *items[lengthof(names)];
 	int			counts[lengthof(names)];
 	int			n = 0;
-	StringInfoData key;
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
@@ -436,9 +473,6 @@ read_meta(MergeDoc *doc, const JsonbValue *meta)
 		n += counts[i];
 	}
 	doc->meta = palloc(sizeof(MergeElement *) * (n + 1));
-	if (n == 0)
-		return;
-	initStringInfo(&key);
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
 		MergeText	name = {names[i], strlen(names[i])};
@@ -449,15 +483,14 @@ read_meta(MergeDoc *doc, const JsonbValue *meta)
 
 			if (told_by_origin(&items[i][k]))
 				continue;
-			element = new_element(merge_meta_rule(name), name, name, &none, 0);
+			element = new_element(reader, merge_meta_rule(name), name, name, &none, 0);
 			set_value(element, &items[i][k], NULL);
 			if (!element->has_value)
 				continue;
-			element->key = item_key(element, &key);
+			element->key = item_key(reader, element);
 			doc->meta[doc->nmeta++] = element;
 		}
 	}
-	doc->nmeta = merge_keep_survivors(doc->meta, doc->nmeta);
 }
 
 /*
@@ -555,7 +588,6 @@ close_gaps(MergeDoc *doc)
 			continue;
 		doc->elements[i]->place = first ? 0 : doc->elements[i - 1]->place + 1;
 	}
-	merge_sort(doc->elements, doc->nelements);
 }
 
 /* Does a document have any _name sibling?  Most have none, and then none is looked for. */
@@ -598,7 +630,7 @@ read_elements(Reader *reader, const JsonbValue *root)
 		{
 			MergeText	base = {name.data + 1, name.len - 1};
 
-			if (!json_field(root, pnstrdup(base.data, base.len), &other))
+			if (!json_field_named(root, base, &other))
 				read_element(reader, base, NULL, &value);
 		}
 		else if (siblings && json_field(root, psprintf("_%.*s", name.len, name.data), &other))
@@ -628,13 +660,16 @@ merge_doc_type(Jsonb *jb)
  * merge_doc_read takes a document apart.  With `by`, marks are not believed
  * and every element is held to be stated by that source.
  *
- * 22023 for what is no resource.  The result points into jb.
+ * 22023 for what is no resource.  The result points into jb, and has all that
+ * the document says: call merge_doc_reduce, or join it with others' and reduce
+ * that.  In a document without marks the items that say the same again are
+ * taken out here, since the places of the others count without them.
  */
 MergeDoc *
 merge_doc_read(Jsonb *jb, const MergeStatedBy *by)
 {
 	MergeDoc   *doc = palloc0(sizeof(MergeDoc));
-	Reader		reader = {doc, by != NULL, 32};
+	Reader		reader = {doc, by != NULL, false, 32};
 	JsonbValue	root;
 	JsonbValue	meta;
 	JsonbValue	contained;
@@ -650,15 +685,25 @@ merge_doc_read(Jsonb *jb, const MergeStatedBy *by)
 		root_value(rename_contained(jb, &contained), &root);
 		has_meta = json_field(&root, "meta", &meta) && json_is_object(&meta);
 	}
-	read_meta(doc, has_meta ? &meta : NULL);
+	read_meta(&reader, has_meta ? &meta : NULL);
 	if (!json_field_text(&root, "id", &doc->id))
 		doc->id.data = NULL;
 	doc->elements = palloc(sizeof(MergeElement *) * reader.size);
 	read_elements(&reader, &root);
-	doc->nelements = merge_keep_survivors(doc->elements, doc->nelements);
-	if (!doc->marked)
+	if (reader.repeated && !doc->marked)
+	{
+		doc->nelements = merge_keep_survivors(doc->elements, doc->nelements);
 		close_gaps(doc);
+	}
 	return doc;
+}
+
+/* merge_doc_reduce leaves what survives within one document, sorted. */
+void
+merge_doc_reduce(MergeDoc *doc)
+{
+	doc->nmeta = merge_keep_survivors(doc->meta, doc->nmeta);
+	doc->nelements = merge_keep_survivors(doc->elements, doc->nelements);
 }
 
 /* ---- writing ---- */
@@ -666,8 +711,14 @@ merge_doc_read(Jsonb *jb, const MergeStatedBy *by)
 static void
 push_name(JsonbParseState **state, const char *prefix, MergeText name)
 {
-	char	   *key = psprintf("%s%.*s", prefix, name.len, name.data);
+	char	   *key;
 
+	if (prefix[0] == '\0')
+	{
+		json_push_key(state, name.data, name.len);
+		return;
+	}
+	key = psprintf("%s%.*s", prefix, name.len, name.data);
 	json_push_key(state, key, strlen(key));
 }
 

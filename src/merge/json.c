@@ -27,6 +27,12 @@ json_field(const JsonbValue *object, const char *name, JsonbValue *field)
 }
 
 bool
+json_field_named(const JsonbValue *object, MergeText name, JsonbValue *field)
+{
+	return getKeyJsonValueFromContainer(object->val.binary.data, name.data, name.len, field) != NULL;
+}
+
+bool
 json_field_text(const JsonbValue *object, const char *name, MergeText *text)
 {
 	JsonbValue	field;

@@ -34,6 +34,7 @@ ehr_fhir_normalize(PG_FUNCTION_ARGS)
 {
 	MergeStatedBy by = {{NULL, 0}, -1};
 	bool		stated = false;
+	MergeDoc   *doc;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -57,7 +58,9 @@ ehr_fhir_normalize(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("rank of a source must not be negative")));
 	}
-	PG_RETURN_FHIR_P(merge_doc_write(merge_doc_read(PG_GETARG_FHIR_P(0), stated ? &by : NULL)));
+	doc = merge_doc_read(PG_GETARG_FHIR_P(0), stated ? &by : NULL);
+	merge_doc_reduce(doc);
+	PG_RETURN_FHIR_P(merge_doc_write(doc));
 }
 
 /* ---- conflicts and origins ---- */
@@ -179,6 +182,9 @@ ehr_merge_conflicts(PG_FUNCTION_ARGS)
 	int			end;
 
 	merge_check_types(docs[0], docs[1]);
+	merge_doc_reduce(a);
+	merge_doc_reduce(b);
+	n = a->nelements + b->nelements;
 	memcpy(both, a->elements, sizeof(MergeElement *) * a->nelements);
 	memcpy(both + a->nelements, b->elements, sizeof(MergeElement *) * b->nelements);
 	merge_sort(both, n);
@@ -198,6 +204,7 @@ ehr_merge_origins(PG_FUNCTION_ARGS)
 	MergeDoc   *doc = merge_doc_read(PG_GETARG_JSONB_P(0), NULL);
 	JsonbParseState *state = NULL;
 
+	merge_doc_reduce(doc);
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < doc->nelements; i++)
 	{
@@ -211,5 +218,67 @@ ehr_merge_origins(PG_FUNCTION_ARGS)
 		push_statement(&state, doc->elements[i]);
 		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	}
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
+}
+
+/* ---- the rules themselves ---- */
+
+static void
+push_key_fields(JsonbParseState **state, const MergeRule *rule)
+{
+	json_push_key(state, "key", 3);
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (const MergeKey *key = rule->keys; key->name != NULL; key++)
+		json_push_text(state, WJB_ELEM, key->name, strlen(key->name));
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+/* The values of a safety class, the highest first, as "name=value" or one of both. */
+static void
+push_classes(JsonbParseState **state, const MergeRule *rule)
+{
+	json_push_key(state, "safety", 6);
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (const MergeClass *class = rule->classes; class->class > 0; class++)
+	{
+		char	   *text = psprintf("%s%s%s", class->name ? class->name : "",
+									class->name && class->value ? "=" : "", class->value ? class->value : "");
+
+		json_push_text(state, WJB_ELEM, text, strlen(text));
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static void
+push_rule(JsonbParseState **state, const MergeRule *rule)
+{
+	static const char *const kinds[] = {"greatest", "fullest date", "union", "whole list", "whole list of a url"};
+	static const char *const prefers[] = {NULL, "completeness", "Vietnamese marks"};
+	char	   *element = psprintf("%s%s", rule->element, rule->choice ? "[x]" : "");
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_text_member(state, "type", rule->type ? rule->type : "*", strlen(rule->type ? rule->type : "*"));
+	push_text_member(state, "element", element, strlen(element));
+	push_text_member(state, "rule", kinds[rule->kind], strlen(kinds[rule->kind]));
+	if (rule->keys != NULL)
+		push_key_fields(state, rule);
+	if (rule->classes != NULL)
+		push_classes(state, rule);
+	if (prefers[rule->prefer] != NULL)
+		push_text_member(state, "prefers", prefers[rule->prefer], strlen(prefers[rule->prefer]));
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+PG_FUNCTION_INFO_V1(ehr_merge_rules);
+
+/* ehr.merge_rules() → jsonb: the table of rules.c. */
+Datum
+ehr_merge_rules(PG_FUNCTION_ARGS)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < merge_nrules(); i++)
+		push_rule(&state, merge_rule_at(i));
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
 }

@@ -89,13 +89,22 @@ typedef enum MergePrefer
 	PREFER_MARKED				/* a name with Vietnamese marks over one without */
 } MergePrefer;
 
+/* A field that tells the items of a list apart. */
+typedef struct MergeKey
+{
+	const char *name;
+	const char *otherwise;		/* its value where it is absent; NULL: none */
+} MergeKey;
+
 typedef struct MergeRule
 {
 	const char *type;			/* NULL: any resource type */
-	const char *element;		/* "deceased[x]" for a choice */
+	const char *element;		/* for a choice, without its type */
+	int			len;			/* of element */
+	bool		choice;
 	MergeKind	kind;
-	const char *const *keys;	/* EACH: the fields that identify an item, ended by NULL;
-								 * "use=official" gives the value where absent; none: the content */
+	const MergeKey *keys;		/* EACH: the fields that identify an item, ended by a name NULL;
+								 * none: the content */
 	const char *const *content_keys;	/* EACH: first the field, then those of its values
 										 * for which the content is the key after all */
 	const char *date_name;		/* DATE: valueDate or valueDateTime */
@@ -108,6 +117,7 @@ typedef struct MergeElement
 {
 	const MergeRule *rule;
 	MergeText	slot;			/* the element, without the type of a choice */
+	uint64		slot_start;		/* its first bytes, in their order */
 	MergeText	name;			/* its JSON name */
 	MergeText	key;			/* which item of the slot; empty where there is one */
 	Origin		origin;
@@ -131,7 +141,7 @@ typedef struct MergeDoc
 	Origin		origin;
 	int			nmeta;			/* meta's profiles, tags, labels and extensions */
 	MergeElement **meta;
-	int			nelements;
+	int			nelements;		/* not sorted, with what does not survive, until merge_doc_reduce */
 	MergeElement **elements;
 } MergeDoc;
 
@@ -161,6 +171,7 @@ extern const MergeRule *merge_rule_at(int i);
 
 /* json.c */
 extern bool json_field(const JsonbValue *object, const char *name, JsonbValue *field);
+extern bool json_field_named(const JsonbValue *object, MergeText name, JsonbValue *field);
 extern bool json_field_text(const JsonbValue *object, const char *name, MergeText *text);
 extern bool json_is_object(const JsonbValue *value);
 extern bool json_is_array(const JsonbValue *value);
@@ -182,6 +193,7 @@ extern JsonbValue *json_push_marked(JsonbParseState **state, const JsonbValue *o
 /* document.c */
 extern MergeText merge_doc_type(Jsonb *jb);
 extern MergeDoc *merge_doc_read(Jsonb *jb, const MergeStatedBy *by);
+extern void merge_doc_reduce(MergeDoc *doc);
 extern Jsonb *merge_doc_write(const MergeDoc *doc);
 
 /* survive.c */

@@ -10,18 +10,28 @@
 #include "core/fhir_model.h"
 #include "merge/merge.h"
 
-static const char *const by_system_value[] = {"system", "value", NULL};
-static const char *const by_line_period[] = {"line", "text", "period", NULL};
-static const char *const by_use_period[] = {"use=official", "period", NULL};
-static const char *const by_language[] = {"language", NULL};
-static const char *const by_type_id[] = {"resourceType", "id", NULL};
-static const char *const by_full_url[] = {"fullUrl", NULL};
+static const MergeKey by_system_value[] = {{"system"}, {"value"}, {NULL}};
+static const MergeKey by_system_value_period[] = {{"system"}, {"value"}, {"period"}, {NULL}};
+static const MergeKey by_line_period[] = {{"line"}, {"text"}, {"period"}, {NULL}};
+static const MergeKey by_use_period[] = {{"use", "official"}, {"period"}, {NULL}};
+static const MergeKey by_language[] = {{"language"}, {NULL}};
+static const MergeKey by_type_id[] = {{"resourceType"}, {"id"}, {NULL}};
+static const MergeKey by_full_url[] = {{"fullUrl"}, {NULL}};
 
 /* A person may have many names of these uses at a time. */
 static const char *const many_of_use[] = {"use", "old", "maiden", "nickname", "temp", "anonymous", NULL};
 
 static const MergeClass deceased_classes[] = {
 	{"deceasedDateTime", NULL, 3},
+	{"deceasedBoolean", "true", 2},
+	{"deceasedBoolean", "false", 1},
+	{NULL, NULL, 0}
+};
+static const MergeClass relative_deceased_classes[] = {
+	{"deceasedDate", NULL, 6},
+	{"deceasedAge", NULL, 5},
+	{"deceasedRange", NULL, 4},
+	{"deceasedString", NULL, 3},
 	{"deceasedBoolean", "true", 2},
 	{"deceasedBoolean", "false", 1},
 	{NULL, NULL, 0}
@@ -63,55 +73,59 @@ static const MergeClass severity_classes[] = {
 	{NULL, NULL, 0}
 };
 
+#define ELEMENT(name)	name, sizeof(name) - 1, false
+#define CHOICE(name)	name, sizeof(name) - 1, true
+
 /* The first row that fits is taken. */
 static const MergeRule rules[] = {
 	/* who it is */
-	{NULL, "identifier", MERGE_EACH, .keys = by_system_value},
-	{NULL, "name", MERGE_EACH, .keys = by_use_period, .content_keys = many_of_use, .prefer = PREFER_MARKED},
-	{NULL, "telecom", MERGE_EACH, .keys = by_system_value},
-	{NULL, "address", MERGE_EACH, .keys = by_line_period},
-	{NULL, "birthDate", MERGE_DATE, .date_name = "valueDate"},
-	{"Patient", "deceased[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = deceased_classes},
-	{"Patient", "communication", MERGE_EACH, .keys = by_language},
+	{NULL, ELEMENT("identifier"), MERGE_EACH, .keys = by_system_value},
+	{NULL, ELEMENT("name"), MERGE_EACH, .keys = by_use_period, .content_keys = many_of_use, .prefer = PREFER_MARKED},
+	{NULL, ELEMENT("telecom"), MERGE_EACH, .keys = by_system_value_period},
+	{NULL, ELEMENT("address"), MERGE_EACH, .keys = by_line_period},
+	{NULL, ELEMENT("birthDate"), MERGE_DATE, .date_name = "valueDate"},
+	{"Patient", CHOICE("deceased"), MERGE_DATE, .date_name = "valueDateTime", .classes = deceased_classes},
+	{"FamilyMemberHistory", CHOICE("deceased"), MERGE_ONE, .classes = relative_deceased_classes},
+	{"Patient", ELEMENT("communication"), MERGE_EACH, .keys = by_language},
 
 	/* one event told by two: what each knows about its time and its code */
-	{"Immunization", "occurrence[x]", MERGE_DATE, .date_name = "valueDateTime", .classes = occurrence_classes},
-	{"Immunization", "vaccineCode", MERGE_ONE, .prefer = PREFER_FULLEST},
-	{"AllergyIntolerance", "code", MERGE_ONE, .prefer = PREFER_FULLEST},
+	{"Immunization", CHOICE("occurrence"), MERGE_DATE, .date_name = "valueDateTime", .classes = occurrence_classes},
+	{"Immunization", ELEMENT("vaccineCode"), MERGE_ONE, .prefer = PREFER_FULLEST},
+	{"AllergyIntolerance", ELEMENT("code"), MERGE_ONE, .prefer = PREFER_FULLEST},
 
 	/* safety: the more careful statement survives whatever its date */
-	{"AllergyIntolerance", "criticality", MERGE_ONE, .classes = criticality_classes},
-	{"AllergyIntolerance", "clinicalStatus", MERGE_ONE, .classes = clinical_classes},
-	{"AllergyIntolerance", "verificationStatus", MERGE_ONE, .classes = verification_classes},
-	{"Flag", "status", MERGE_ONE, .classes = flag_classes},
-	{"DetectedIssue", "severity", MERGE_ONE, .classes = severity_classes},
+	{"AllergyIntolerance", ELEMENT("criticality"), MERGE_ONE, .classes = criticality_classes},
+	{"AllergyIntolerance", ELEMENT("clinicalStatus"), MERGE_ONE, .classes = clinical_classes},
+	{"AllergyIntolerance", ELEMENT("verificationStatus"), MERGE_ONE, .classes = verification_classes},
+	{"Flag", ELEMENT("status"), MERGE_ONE, .classes = flag_classes},
+	{"DetectedIssue", ELEMENT("severity"), MERGE_ONE, .classes = severity_classes},
 
 	/* lists that only make sense as a whole: half of one and half of another would be a new statement */
-	{NULL, "dosage", MERGE_WHOLE},
-	{NULL, "dosageInstruction", MERGE_WHOLE},
-	{"Composition", "section", MERGE_WHOLE},
-	{"Questionnaire", "item", MERGE_WHOLE},
-	{"QuestionnaireResponse", "item", MERGE_WHOLE},
-	{"Bundle", "entry", MERGE_EACH, .keys = by_full_url},
-	{"Parameters", "parameter", MERGE_WHOLE},
+	{NULL, ELEMENT("dosage"), MERGE_WHOLE},
+	{NULL, ELEMENT("dosageInstruction"), MERGE_WHOLE},
+	{"Composition", ELEMENT("section"), MERGE_WHOLE},
+	{"Questionnaire", ELEMENT("item"), MERGE_WHOLE},
+	{"QuestionnaireResponse", ELEMENT("item"), MERGE_WHOLE},
+	{"Bundle", ELEMENT("entry"), MERGE_EACH, .keys = by_full_url},
+	{"Parameters", ELEMENT("parameter"), MERGE_WHOLE},
 
 	/* every resource */
-	{NULL, "extension", MERGE_GROUP, .place = PLACE_VALUE},
-	{NULL, "modifierExtension", MERGE_EACH, .place = PLACE_VALUE},
-	{NULL, "contained", MERGE_EACH, .keys = by_type_id, .place = PLACE_META},
+	{NULL, ELEMENT("extension"), MERGE_GROUP, .place = PLACE_VALUE},
+	{NULL, ELEMENT("modifierExtension"), MERGE_EACH, .place = PLACE_VALUE},
+	{NULL, ELEMENT("contained"), MERGE_EACH, .keys = by_type_id, .place = PLACE_META},
 };
 
 /* The parts of meta that are the union of both documents'. */
-static const char *const by_system_code[] = {"system", "code", NULL};
+static const MergeKey by_system_code[] = {{"system"}, {"code"}, {NULL}};
 static const MergeRule meta_rules[] = {
-	{NULL, "profile", MERGE_EACH},
-	{NULL, "security", MERGE_EACH, .keys = by_system_code},
-	{NULL, "tag", MERGE_EACH, .keys = by_system_code},
-	{NULL, "extension", MERGE_EACH},
+	{NULL, ELEMENT("profile"), MERGE_EACH},
+	{NULL, ELEMENT("security"), MERGE_EACH, .keys = by_system_code},
+	{NULL, ELEMENT("tag"), MERGE_EACH, .keys = by_system_code},
+	{NULL, ELEMENT("extension"), MERGE_EACH},
 };
 
-static const MergeRule one_rule = {NULL, "*", MERGE_ONE};
-static const MergeRule each_rule = {NULL, "*[]", MERGE_EACH};
+static const MergeRule one_rule = {NULL, ELEMENT("*"), MERGE_ONE};
+static const MergeRule each_rule = {NULL, ELEMENT("*"), MERGE_EACH};
 
 const MergeRule *
 merge_each_rule(void)
@@ -124,7 +138,7 @@ const MergeRule *
 merge_meta_rule(MergeText name)
 {
 	for (int i = 0; i < (int) lengthof(meta_rules); i++)
-		if ((int) strlen(meta_rules[i].element) == name.len &&
+		if (meta_rules[i].len == name.len &&
 			memcmp(meta_rules[i].element, name.data, name.len) == 0)
 			return &meta_rules[i];
 	return NULL;
@@ -144,20 +158,13 @@ merge_rule_at(int i)
 
 /* Is name this element, or one of the types of this choice? */
 static bool
-rule_names(const MergeRule *rule, MergeText name, MergeText *slot)
+rule_names(const MergeRule *rule, MergeText name)
 {
-	int			len = strlen(rule->element);
-	bool		choice = len > 3 && strcmp(rule->element + len - 3, "[x]") == 0;
+	int			len = rule->len;
 
-	if (choice)
-		len -= 3;
-	if (name.len < len || memcmp(name.data, rule->element, len) != 0)
+	if (name.len < len || name.data[0] != rule->element[0] || memcmp(name.data, rule->element, len) != 0)
 		return false;
-	if (choice ? name.len == len || name.data[len] < 'A' || name.data[len] > 'Z' : name.len != len)
-		return false;
-	slot->data = rule->element;
-	slot->len = len;
-	return true;
+	return rule->choice ? name.len > len && name.data[len] >= 'A' && name.data[len] <= 'Z' : name.len == len;
 }
 
 /*
@@ -175,11 +182,14 @@ merge_rule(MergeText type, int model, MergeText name, bool repeats, MergeText *s
 	{
 		const MergeRule *rule = &rules[i];
 
+		if ((rule->kind >= MERGE_EACH) != repeats || !rule_names(rule, name))
+			continue;
 		if (rule->type != NULL &&
 			((int) strlen(rule->type) != type.len || memcmp(rule->type, type.data, type.len) != 0))
 			continue;
-		if ((rule->kind >= MERGE_EACH) == repeats && rule_names(rule, name, slot))
-			return rule;
+		slot->data = rule->element;
+		slot->len = rule->len;
+		return rule;
 	}
 	*slot = name;
 	element = model > 0 ? fhir_element_find(model, name.data, name.len) : NULL;

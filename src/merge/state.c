@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "nodes/memnodes.h"
 #include "utils/expandeddatum.h"
 #include "utils/memutils.h"
 
@@ -22,6 +23,7 @@
 
 #define MERGE_STATE_MAGIC	0x6d657267
 #define SMALL_HEAP			(64 * 1024)	/* bytes that may always wait */
+#define WORK_BLOCK			(64 * 1024)	/* kept from group to group */
 #define HEAP_PER_MERGED		4		/* and as many times the merged document */
 
 typedef struct MergeState
@@ -41,6 +43,20 @@ static void flatten_into(ExpandedObjectHeader *eohptr, void *result, Size alloca
 
 static const ExpandedObjectMethods merge_state_methods = {get_flat_size, flatten_into};
 
+/* The child of a context that has this mark, made where there is none. */
+static MemoryContext
+child_context(MemoryContext parent, const char *mark, Size block)
+{
+	MemoryContext child;
+
+	for (child = parent->firstchild; child != NULL; child = child->nextchild)
+		if (child->ident != NULL && strcmp(child->ident, mark) == 0)
+			return child;
+	child = AllocSetContextCreate(parent, "ehr merge", ALLOCSET_DEFAULT_MINSIZE, block, ALLOCSET_DEFAULT_MAXSIZE);
+	MemoryContextSetIdentifier(child, mark);
+	return child;
+}
+
 /* Merges what waits into one document. */
 static void
 merge_waiting(MergeState *state)
@@ -51,7 +67,8 @@ merge_waiting(MergeState *state)
 
 	if (state->merged)
 		return;
-	work = AllocSetContextCreate(CurrentMemoryContext, "ehr merge", ALLOCSET_DEFAULT_SIZES);
+	work = child_context(state->hdr.eoh_context, "ehr merge work", WORK_BLOCK);
+	MemoryContextReset(work);
 	caller = MemoryContextSwitchTo(work);
 	merged = merge_doc_write(merge_many(state->waiting, state->nwaiting));
 
@@ -64,7 +81,7 @@ merge_waiting(MergeState *state)
 	state->limit = Max(SMALL_HEAP, HEAP_PER_MERGED * state->bytes);
 	state->merged = true;
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(work);
+	MemoryContextReset(work);
 }
 
 static Size
@@ -86,10 +103,23 @@ flatten_into(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
 	memcpy(result, state->waiting[0], allocated_size);
 }
 
+/*
+ * All groups of an aggregation keep their states in one child of its context:
+ * with a child each, PostgreSQL's accounting of a hash table's memory walks
+ * through all of them whenever a group is added.  (A state is never deleted but
+ * with the aggregation's context.  It may not lie in that context itself: the
+ * executor would copy a state whose context is not a child of its own.)
+ */
+static MemoryContext
+states_context(MemoryContext parent)
+{
+	return child_context(parent, "ehr merge states", ALLOCSET_DEFAULT_INITSIZE);
+}
+
 static MergeState *
 new_state(MemoryContext parent)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "ehr merge state", ALLOCSET_START_SMALL_SIZES);
+	MemoryContext context = states_context(parent);
 	MergeState *state = MemoryContextAllocZero(context, sizeof(MergeState));
 
 	EOH_init_header(&state->hdr, &merge_state_methods, context);

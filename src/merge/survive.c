@@ -80,8 +80,12 @@ merge_compare(MergeElement *a, MergeElement *b)
 static int
 compare_groups(const MergeElement *a, const MergeElement *b)
 {
-	int			cmp = merge_text_compare(a->slot, b->slot);
+	int			cmp;
 
+	if (a->slot_start != b->slot_start)
+		return a->slot_start < b->slot_start ? -1 : 1;
+	cmp = a->slot.data == b->slot.data ? (a->slot.len > b->slot.len) - (a->slot.len < b->slot.len)
+		: merge_text_compare(a->slot, b->slot);
 	return cmp != 0 ? cmp : merge_text_compare(a->key, b->key);
 }
 
@@ -216,14 +220,20 @@ merge_keep_survivors(MergeElement **elements, int n)
  * merge_check_types raises 22023 unless both are resources of one type.  A
  * document in normal form has been checked before.
  */
-void
-merge_check_types(Jsonb *a, Jsonb *b)
+static void
+check_types(MergeText a, MergeText b)
 {
-	if (!merge_text_equal(merge_doc_type(a), merge_doc_type(b)))
+	if (!merge_text_equal(a, b))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot merge resources of different types"),
 				 errdetail("Only resources of one type can state the same thing.")));
+}
+
+void
+merge_check_types(Jsonb *a, Jsonb *b)
+{
+	check_types(merge_doc_type(a), merge_doc_type(b));
 }
 
 /* Adds what another document says of itself: the smallest id, the greatest origin. */
@@ -252,8 +262,8 @@ merge_many(Jsonb **docs, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		merge_check_types(docs[0], docs[i]);
 		read[i] = merge_doc_read(docs[i], NULL);
+		check_types(read[0]->type, read[i]->type);
 		nmeta += read[i]->nmeta;
 		nelements += read[i]->nelements;
 	}
@@ -269,7 +279,6 @@ merge_many(Jsonb **docs, int n)
 		memcpy(doc->elements + doc->nelements, read[i]->elements, sizeof(MergeElement *) * read[i]->nelements);
 		doc->nelements += read[i]->nelements;
 	}
-	doc->nmeta = merge_keep_survivors(doc->meta, doc->nmeta);
-	doc->nelements = merge_keep_survivors(doc->elements, doc->nelements);
+	merge_doc_reduce(doc);
 	return doc;
 }

@@ -224,7 +224,7 @@ ROLLBACK;
 -- merged persons: the record is one; a denial of either holds for both (attack C16)
 BEGIN;
 INSERT INTO ehr_store.person_link (subject, person, method) VALUES (:x, 900003, 'manual');
-UPDATE ehr_store.person SET merged_into = 900001 WHERE key = 900003;
+SELECT ehr_internal.redirect_person(900001, 900003, 'test', 'test') AS merge \gset
 SET ROLE regress_ehr_query;
 SELECT ehr_test.as_seen_by('citizen', :'a') AS kept, ehr_test.as_seen_by('citizen', 'aaaaaaaa-0000-4000-8000-000000000003') AS merged;
 SELECT count(ehr_test.login('citizen', 'aaaaaaaa-0000-4000-8000-000000000003'));
@@ -233,7 +233,7 @@ SELECT count(ehr_test.login('citizen', :'a'));
 SELECT ehr.deny_consent(:'a', 'practitioner:dr-9', 'type:Condition') IS NOT NULL AS denied;
 SELECT ehr_test.as_seen_by('clinician', 'dr-9', '79009', 'TREAT');
 RESET ROLE;
-UPDATE ehr_store.person SET merged_into = NULL WHERE key = 900003;
+SELECT ehr_internal.undo_merge(:merge, 'test', 'test') AS undone;
 SET ROLE regress_ehr_query;
 SELECT ehr_test.as_seen_by('citizen', :'a') AS kept, ehr_test.as_seen_by('citizen', 'aaaaaaaa-0000-4000-8000-000000000003') AS unmerged;
 SELECT ehr_test.as_seen_by('clinician', 'dr-9', '79009', 'TREAT') AS grant_of_the_unmerged;

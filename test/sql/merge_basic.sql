@@ -71,3 +71,13 @@ SELECT fhir_normalize('{"resourceType":"Patient","gender":"male","_gender":{"ext
 SELECT merge_conflicts('{"resourceType":"Patient","birthDate":1,"name":5,"extension":[3],"telecom":[null,1,[2]],"_telecom":7,"meta":[],"contained":[1]}',
 	'{"resourceType":"Patient","birthDate":[],"name":{},"extension":{},"telecom":{},"meta":1,"_birthDate":[{"extension":3}],"deceasedBoolean":{}}') IS NOT NULL;
 SELECT NULL::fhir + '{"resourceType":"Patient"}'::fhir IS NULL, fhir_normalize(NULL) IS NULL;
+
+-- one phone in two periods is two statements, one identifier is one; a relative's death is not taken back either
+SELECT jsonb_path_query_array(m::jsonb, '$.telecom[*].period'), jsonb_array_length(m::jsonb -> 'identifier') FROM (SELECT
+	'{"resourceType":"Patient","meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"telecom":[{"system":"phone","value":"1","period":{"start":"2024"}}],"identifier":[{"system":"urn:a","value":"1"}]}'::fhir
+	+ '{"resourceType":"Patient","meta":{"lastUpdated":"2020-01-01T00:00:00Z"},"telecom":[{"system":"phone","value":"1","period":{"start":"2015","end":"2018"}}],"identifier":[{"system":"urn:a","value":"1","use":"old"}]}'::fhir AS m) AS s;
+SELECT ('{"resourceType":"FamilyMemberHistory","status":"completed","patient":{"reference":"Patient/1"},"relationship":{"text":"mother"},"meta":{"lastUpdated":"2020-01-01T00:00:00Z"},"deceasedDate":"2019"}'::fhir
+	+ '{"resourceType":"FamilyMemberHistory","status":"completed","patient":{"reference":"Patient/1"},"relationship":{"text":"mother"},"meta":{"lastUpdated":"2024-01-01T00:00:00Z"},"deceasedBoolean":false}'::fhir)->'deceasedDate';
+
+-- the rules, as data
+SELECT r ->> 'type', r ->> 'element', r ->> 'rule', r -> 'key', r -> 'safety', r ->> 'prefers' FROM jsonb_array_elements(merge_rules()) AS r;
