@@ -179,41 +179,82 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.purpose_code(text) IS 'code of a purpose of use given by code or name; null when it is unknown';
 
--- The rules of doc/consent.md, as rows for one principal. relation: own, consent, authored, shared. A row with deny
--- outweighs the others. Rows that begin later are there too: the reader of the rows looks at starts and ends.
-CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purpose text)
-	RETURNS TABLE (relation text, subject bigint, deny bool, types int2[], labels int, author text, document bigint,
-		starts timestamptz, ends timestamptz, consent uuid, basis text)
+-- Every identity that is one person now with one of these, after merges: what a change of one of them concerns.
+CREATE FUNCTION ehr_internal.person_cluster(persons bigint[]) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(
+		WITH RECURSIVE up (key, merged_into, depth) AS (
+			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = ANY (persons)
+			UNION ALL
+			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
+		), down (key, depth) AS (
+			SELECT DISTINCT up.key, 0 FROM up WHERE up.merged_into IS NULL
+			UNION ALL
+			SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
+		)
+		SELECT down.key FROM down
+		UNION
+		SELECT unnest(persons));
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.person_cluster(bigint[]) IS 'all identities of the persons that these identities are, after merges, and these';
+
+-- The rules of doc/consent.md, as rows for one principal. relation: own, authored, shared, or what compiled_right says. A row
+-- with deny outweighs others (src/consent/rights.h). Rows that begin later are there too: the reader of the rows looks at starts
+-- and ends. A row without a subject, of own and of decisions, names a person who has no source patient yet. persons: only
+-- what bears on these identities, of which whole clusters must be given; null for all.
+CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purpose text, persons bigint[] DEFAULT NULL)
+	RETURNS TABLE (relation text, person bigint, subject bigint, consent uuid, deny bool, depth int2, types int2[], labels int,
+		author text, document bigint, data_from date, data_until date, starts timestamptz, ends timestamptz, basis text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	me bigint := ehr_internal.own_person(kind, sub);
+	mine bigint[] := CASE WHEN me IS NULL THEN '{}' ELSE ehr_internal.person_cluster(ARRAY[me]) END;
 	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
 	purpose_used text := ehr_internal.purpose_code(purpose);
-	own bigint[] := ARRAY(SELECT ehr_internal.subjects_of_person(me));
 BEGIN
 	-- what needs no subject
 	RETURN QUERY
-	SELECT r.relation, NULL::bigint, false, CASE r.relation WHEN 'shared' THEN ARRAY(SELECT s.type FROM ehr_internal.shared_type s) END,
-		r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
+	SELECT r.relation, NULL::bigint, NULL::bigint, NULL::uuid, false, 0::int2,
+		CASE r.relation WHEN 'shared' THEN ARRAY(SELECT s.type FROM ehr_internal.shared_type s) END,
+		r.labels, NULL::text, NULL::bigint, NULL::date, NULL::date, lower(r.valid), upper(r.valid), r.basis
 	FROM ehr_store.access_rule r
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation IN ('authored', 'shared');
 
 	RETURN QUERY
-	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, unnest(own) AS l (subject)
-	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
+	SELECT r.relation, m.key, l.subject, NULL::uuid, false, 0::int2, NULL::int2[], r.labels, NULL::text, NULL::bigint,
+		NULL::date, NULL::date, lower(r.valid), upper(r.valid), r.basis
+	FROM ehr_store.access_rule r, unnest(mine) AS m (key) LEFT JOIN ehr_store.person_link l ON l.person = m.key
+	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own'
+		AND (persons IS NULL OR m.key = ANY (persons));
 
-	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
+	-- decisions apply where a rule admits them for this kind of principal; what is one's own none narrows
 	RETURN QUERY
-	WITH RECURSIVE meant AS MATERIALIZED (
-		SELECT c.*, r.needs_evidence, r.valid AS rule_valid, r.basis AS rule_basis
-		FROM ehr_store.access_rule r
-		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
-		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
-			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
-				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
+	WITH RECURSIVE decision AS (
+		SELECT c.id AS consent, 0 AS line, 'consent' AS relation, c.person, c.deny, 0::int2 AS depth, c.types, c.labels, c.facilities,
+			c.documents, NULL::daterange AS data, c.valid, NULL::text AS basis,
+			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced
+		FROM ehr_store.consent c
+		WHERE c.grantee = ANY (grantees) AND c.status = 'active' AND (persons IS NULL OR c.person = ANY (persons))
+		UNION ALL
+		SELECT c.consent, c.line, c.relation, c.person, c.deny, c.depth, c.types, c.labels, c.facilities, c.documents, c.data, c.valid, c.basis,
+			c.purposes, c.evidenced
+		FROM ehr_store.compiled_right c
+		WHERE c.grantee = ANY (grantees) AND (persons IS NULL OR c.person = ANY (persons))
+	), meant AS MATERIALIZED (
+		SELECT d.*, r.valid AS rule_valid, r.basis AS rule_basis
+		FROM decision d
+		LEFT JOIN ehr_store.access_rule r ON r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = d.relation
+		WHERE d.valid <> 'empty' AND upper(d.valid) IS DISTINCT FROM '-infinity'
+			AND coalesce(upper(d.valid) > clock_timestamp(), true)
+			AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes)
+				ELSE r.kind IS NOT NULL AND (d.purposes IS NULL OR purpose_used = ANY (d.purposes))
+					AND (d.evidenced OR NOT r.needs_evidence) AND NOT isempty(d.valid * r.valid) END
 	), whose AS MATERIALIZED (
 		SELECT DISTINCT m.person FROM meant m
 	), merged AS MATERIALIZED (			-- few persons were merged: only these are walked
@@ -235,19 +276,19 @@ BEGIN
 		UNION
 		SELECT up.start, down.key FROM up JOIN down ON down.root = up.key WHERE up.merged_into IS NULL
 	)
-	SELECT 'consent'::text, l.subject, m.deny, m.types, m.labels, f.code, d.key,
+	SELECT m.relation, member.one, l.subject, m.consent, m.deny, m.depth, m.types, m.labels, f.code, d.key,
+		lower(m.data), upper(m.data),
 		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
-		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, m.id, m.rule_basis
+		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, coalesce(m.basis, m.rule_basis)
 	FROM meant m
 	JOIN member ON member.person = m.person
-	JOIN ehr_store.person_link l ON l.person = member.one
+	LEFT JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true
-	WHERE (m.deny OR NOT isempty(m.valid * m.rule_valid))
-		AND l.subject <> ALL (own);
+	WHERE member.one <> ALL (mine);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
+COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text, bigint[]) IS 'what a principal may read: one row per rule or provision and subject';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -564,7 +605,7 @@ BEGIN
 
 	CREATE TABLE IF NOT EXISTS ehr_store.access_rule (
 		kind text NOT NULL,
-		relation text NOT NULL CHECK (relation IN ('own', 'authored', 'consent', 'shared')),
+		relation text NOT NULL CHECK (relation ~ '^[a-z_]+$'),
 		operation text NOT NULL CHECK (operation IN ('read', 'write')),
 		labels int NOT NULL DEFAULT -1,
 		needs_evidence bool NOT NULL DEFAULT false,
@@ -574,7 +615,7 @@ BEGIN
 		PRIMARY KEY (kind, relation, operation)
 	);
 	COMMENT ON TABLE ehr_store.access_rule IS 'the published default: what each kind of session may do, and by which law';
-	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; consent: what a consent covers; shared: what is about no patient';
+	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; shared: what is about no patient; consent and others: decisions of that relation';
 	COMMENT ON COLUMN ehr_store.access_rule.labels IS 'sensitivity labels that the relation itself covers; for consent the consent says it';
 	COMMENT ON COLUMN ehr_store.access_rule.needs_evidence IS 'only consents whose evidence has the sha256 of a written request';
 	COMMENT ON COLUMN ehr_store.access_rule.verified IS 'whether the article was read in the text of the law';
@@ -633,8 +674,33 @@ BEGIN
 		END LOOP;
 	END IF;
 
+	CREATE TABLE IF NOT EXISTS ehr_store.compiled_right (
+		consent uuid NOT NULL,
+		line int NOT NULL,
+		relation text NOT NULL DEFAULT 'consent' CHECK (relation NOT IN ('own', 'authored', 'shared')),
+		grantee text NOT NULL,
+		person bigint NOT NULL,
+		deny bool NOT NULL,
+		depth int2 NOT NULL DEFAULT 0 CHECK (depth >= 0),
+		purposes text[],
+		types int2[],
+		labels int NOT NULL DEFAULT 0,
+		facilities text[],
+		documents bigint[],
+		data daterange,
+		valid tstzrange NOT NULL,
+		evidenced bool NOT NULL DEFAULT false,
+		basis text,
+		PRIMARY KEY (consent, line, grantee, person)
+	);
+	COMMENT ON TABLE ehr_store.compiled_right IS 'decisions about reading, compiled: one provision as it bears on one grantee and one person (src/consent/rights.h)';
+	COMMENT ON COLUMN ehr_store.compiled_right.relation IS 'the rule of ehr_store.access_rule that must admit a permit';
+	COMMENT ON COLUMN ehr_store.compiled_right.depth IS 'nesting: of the matching provisions of one consent the deepest decides, of two the denial';
+	CREATE INDEX IF NOT EXISTS compiled_right_grantee ON ehr_store.compiled_right (grantee, person);
+	CREATE INDEX IF NOT EXISTS compiled_right_person ON ehr_store.compiled_right (person);
+
 	-- whatever compiled_rights() reads tells every session when it changes
-	FOREACH t IN ARRAY '{consent,access_rule,purpose_of_use,person,person_link}'::text[]
+	FOREACH t IN ARRAY '{consent,compiled_right,access_rule,purpose_of_use,person,person_link}'::text[]
 	LOOP
 		IF to_regclass('ehr_store.' || t) IS NOT NULL
 			AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('ehr_store.' || t) AND tgname = 'consent_changed') THEN
