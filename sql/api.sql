@@ -101,7 +101,7 @@ BEGIN
 	ON CONFLICT (type, system, value) DO UPDATE SET value = excluded.value;
 	SELECT array_agg(b.key) INTO keys FROM ehr_store.business_key b JOIN ehr_store.resource r ON r.key = b.key
 	WHERE b.type = type_no AND b.system = parts[1] AND b.value = parts[2]
-		AND (NOT visible OR ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author));
+		AND (NOT visible OR ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened));
 	IF cardinality(keys) > 1 THEN
 		RAISE cardinality_violation USING MESSAGE = 'the condition matches more than one resource';
 	END IF;

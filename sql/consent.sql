@@ -90,14 +90,14 @@ COMMENT ON FUNCTION ehr_internal.end_session_key(text, timestamptz) IS 'implemen
 -- Decisions ----------------------------------------------------------------------------------------
 
 CREATE FUNCTION ehr.may_read(subject bigint, type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	LANGUAGE c STABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'ehr_may_read';
 COMMENT ON FUNCTION ehr.may_read(bigint, int2, int, text) IS 'may the session read a row about this subject, of this type, with these labels, by this author? false without a session';
 
-CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12
+CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text, happened date) RETURNS bool
+	LANGUAGE c STABLE PARALLEL SAFE COST 12
 	AS 'MODULE_PATHNAME', 'ehr_may_read_row';
-COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text) IS 'ehr.may_read for a stored resource: knows single documents, and asks for every subject';
+COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text, date) IS 'ehr.may_read for a stored resource: knows single documents and when what they tell of happened, and asks for every subject';
 
 -- The three questions of a policy; each alone lets an index be used.
 CREATE FUNCTION ehr_internal.row_consented_support(internal) RETURNS internal
@@ -105,28 +105,33 @@ CREATE FUNCTION ehr_internal.row_consented_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'ehr_row_consented_support';
 COMMENT ON FUNCTION ehr_internal.row_consented_support(internal) IS 'tells the planner that ehr.row_consented() implies subject = ANY (ehr.readable())';
 
-CREATE FUNCTION ehr.row_consented(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12 SUPPORT ehr_internal.row_consented_support
+CREATE FUNCTION ehr.row_consented(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text, happened date) RETURNS bool
+	LANGUAGE c STABLE PARALLEL SAFE COST 12 SUPPORT ehr_internal.row_consented_support
 	AS 'MODULE_PATHNAME', 'ehr_row_consented';
-COMMENT ON FUNCTION ehr.row_consented(bigint, bigint, bigint[], int2, int, text) IS 'for policies: is every patient of the row the session''s by own right or consent?';
+COMMENT ON FUNCTION ehr.row_consented(bigint, bigint, bigint[], int2, int, text, date) IS 'for policies: is every patient of the row the session''s by own right or consent?';
+
+CREATE FUNCTION ehr_internal.row_authored_support(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_row_authored_support';
+COMMENT ON FUNCTION ehr_internal.row_authored_support(internal) IS 'tells the planner that ehr.row_authored() implies author = ehr.row_author()';
 
 CREATE FUNCTION ehr.row_author() RETURNS text
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1
+	LANGUAGE c STABLE PARALLEL SAFE COST 1
 	AS 'MODULE_PATHNAME', 'ehr_row_author';
 COMMENT ON FUNCTION ehr.row_author() IS 'for policies: the facility whose rows the session reads as their author; null for none';
 
 CREATE FUNCTION ehr.row_authored(subject bigint, more_subjects bigint[], author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	LANGUAGE c STABLE PARALLEL SAFE COST 10 SUPPORT ehr_internal.row_authored_support
 	AS 'MODULE_PATHNAME', 'ehr_row_authored';
 COMMENT ON FUNCTION ehr.row_authored(bigint, bigint[], text) IS 'for policies: did the session''s own facility write the row? notes its patients as shown';
 
 CREATE FUNCTION ehr.row_shared(type int2) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 2
+	LANGUAGE c STABLE PARALLEL SAFE COST 2
 	AS 'MODULE_PATHNAME', 'ehr_row_shared';
 COMMENT ON FUNCTION ehr.row_shared(int2) IS 'for policies: may a row about no patient be read for its type?';
 
 CREATE FUNCTION ehr.readable() RETURNS bigint[]
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
+	LANGUAGE c STABLE PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ehr_readable';
 COMMENT ON FUNCTION ehr.readable() IS 'subjects of which the session may read something by own right or consent, ascending';
 
@@ -143,7 +148,7 @@ COMMENT ON FUNCTION ehr_internal.consent_changed() IS 'when this transaction com
 CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';
-COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'statement trigger on every table that ehr_internal.compiled_rights() reads';
+COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'trigger on every table that ehr_internal.compiled_rights() reads: tells the sessions concerned';
 
 -- The person of a session of kind citizen; null for other kinds.
 CREATE FUNCTION ehr_internal.own_person(kind text, sub text) RETURNS bigint
@@ -547,9 +552,9 @@ DECLARE
 	principal jsonb := ehr.session();
 	r record;
 BEGIN
-	SELECT s.key, s.type, s.subject, s.more_subjects, s.labels, s.author INTO r FROM ehr_store.resource s
+	SELECT s.key, s.type, s.subject, s.more_subjects, s.labels, s.author, s.happened INTO r FROM ehr_store.resource s
 	WHERE s.type = ehr_internal.type_number(explain_access.type) AND s.id = explain_access.id;
-	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author) THEN
+	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened) THEN
 		RETURN NULL;
 	END IF;
 	RETURN jsonb_build_object('allowed', true, 'because', (
@@ -575,6 +580,7 @@ CREATE FUNCTION ehr_internal.create_consent() RETURNS void
 AS $$
 DECLARE
 	t text;
+	events text;
 BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.session_key (
 		kid text PRIMARY KEY,
@@ -668,8 +674,8 @@ BEGIN
 		FOREACH t IN ARRAY '{resource,resource_history}'::text[]
 		LOOP
 			EXECUTE format('CREATE POLICY readers ON ehr_store.%I FOR SELECT
-				USING (ehr.row_consented(key, subject, more_subjects, type, labels, author)
-					OR (author OPERATOR(pg_catalog.=) ehr.row_author() AND ehr.row_authored(subject, more_subjects, author))
+				USING (ehr.row_consented(key, subject, more_subjects, type, labels, author, happened)
+					OR ehr.row_authored(subject, more_subjects, author)
 					OR (subject IS NULL AND ehr.row_shared(type)))', t);
 		END LOOP;
 	END IF;
@@ -699,14 +705,20 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS compiled_right_grantee ON ehr_store.compiled_right (grantee, person);
 	CREATE INDEX IF NOT EXISTS compiled_right_person ON ehr_store.compiled_right (person);
 
-	-- whatever compiled_rights() reads tells every session when it changes
-	FOREACH t IN ARRAY '{consent,compiled_right,access_rule,purpose_of_use,person,person_link}'::text[]
+	-- whatever compiled_rights() reads tells the sessions which it concerns when it changes: by rows where they name a person,
+	-- all of them where a table holds rules
+	FOR t, events IN VALUES ('consent', 'INSERT OR UPDATE OR DELETE'), ('compiled_right', 'INSERT OR UPDATE OR DELETE'),
+		('person', 'DELETE OR UPDATE OF merged_into'), ('person_link', 'INSERT OR UPDATE OR DELETE')
 	LOOP
-		IF to_regclass('ehr_store.' || t) IS NOT NULL
-			AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('ehr_store.' || t) AND tgname = 'consent_changed') THEN
-			EXECUTE format('CREATE TRIGGER consent_changed AFTER %s OR DELETE OR TRUNCATE ON ehr_store.%I
-				FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.consent_changed_trigger()',
-				CASE t WHEN 'person' THEN 'UPDATE' ELSE 'INSERT OR UPDATE' END, t);
+		IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ('ehr_store.' || t)::regclass AND tgname = 'consent_changed') THEN
+			EXECUTE format('CREATE TRIGGER consent_changed AFTER %s ON ehr_store.%I FOR EACH ROW EXECUTE FUNCTION ehr_internal.consent_changed_trigger()', events, t);
+		END IF;
+	END LOOP;
+	FOR t, events IN VALUES ('access_rule', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'), ('purpose_of_use', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'),
+		('consent', 'TRUNCATE'), ('compiled_right', 'TRUNCATE'), ('person', 'TRUNCATE'), ('person_link', 'TRUNCATE')
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ('ehr_store.' || t)::regclass AND tgname = 'consent_changed_all') THEN
+			EXECUTE format('CREATE TRIGGER consent_changed_all AFTER %s ON ehr_store.%I FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.consent_changed_trigger()', events, t);
 		END IF;
 	END LOOP;
 

@@ -37,6 +37,7 @@
 #include "audit/audit.h"
 #include "compat.h"
 #include "consent/access.h"
+#include "consent/rights.h"
 #include "consent/session.h"
 #include "as_owner.h"
 
@@ -205,6 +206,12 @@ names_in_order(List *names)
 	return out.data;
 }
 
+uint64
+access_current_intent(void)
+{
+	return IsParallelWorker() ? audit_current() : 0;
+}
+
 /* ---- guards ---- */
 
 static void
@@ -318,7 +325,9 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 	*principal = plan->bypassed ? NULL : p;
 	if (p == NULL && !plan->bypassed)
 		return false;
-	if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
+	if (IsParallelWorker() && !plan->bypassed)
+		statement_intent = audit_current();
+	else if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
 	{
 		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(plan->names));
 		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
@@ -374,6 +383,8 @@ watch_start(QueryDesc *query, int eflags)
 			shows = before_read(query, eflags, &plan, &principal);
 		else if (query->plannedstmt->parallelModeNeeded && session_attached())
 			(void) access_refresh();	/* cannot be done once parallel mode is on */
+		if (query->plannedstmt->parallelModeNeeded && session_attached())
+			rights_publish();
 	}
 
 	if (prev_start)

@@ -23,6 +23,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/backend_status.h"
@@ -35,6 +36,7 @@
 #include "audit/audit.h"
 #include "compat.h"
 #include "consent/access.h"
+#include "consent/changes.h"
 #include "consent/session.h"
 #include "consent/spent.h"
 #include "core/jws.h"
@@ -87,15 +89,22 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 /* ---- shared memory ---- */
 
+static Size
+consent_shmem_size(void)
+{
+	return add_size(offsetof(ConsentShared, published), mul_size(MaxBackends, sizeof(pg_atomic_uint32)));
+}
+
 static void
 request_shmem(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(ConsentShared)));
+	RequestAddinShmemSpace(consent_shmem_size());
+	RequestAddinShmemSpace(changes_shmem_size());
 	RequestAddinShmemSpace(hash_estimate_size(max_sessions, sizeof(SessionEntry)));
 	RequestAddinShmemSpace(spent_shmem_size(2 * (long) max_sessions));
-	RequestNamedLWLockTranche("ehr_session", 1);
+	RequestNamedLWLockTranche("ehr_session", 2);
 }
 
 static void
@@ -108,12 +117,15 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	consent_shared = ShmemInitStruct("ehr consent", sizeof(ConsentShared), &found);
+	consent_shared = ShmemInitStruct("ehr consent", consent_shmem_size(), &found);
 	if (!found)
 	{
 		consent_shared->lock = &GetNamedLWLockTranche("ehr_session")->lock;
 		pg_atomic_init_u64(&consent_shared->ended, 0);
-		pg_atomic_init_u64(&consent_shared->generation, 1);
+		consent_shared->changes_lock = &GetNamedLWLockTranche("ehr_session")[1].lock;
+		consent_shared->n_published = MaxBackends;
+		for (int i = 0; i < consent_shared->n_published; i++)
+			pg_atomic_init_u32(&consent_shared->published[i], DSM_HANDLE_INVALID);
 		if (!pg_strong_random(consent_shared->secret, sizeof(consent_shared->secret)))
 			ereport(FATAL,
 					(errcode(ERRCODE_INTERNAL_ERROR),
@@ -123,6 +135,7 @@ startup_shmem(void)
 	info.entrysize = sizeof(SessionEntry);
 	sessions = ShmemInitHash("ehr sessions", max_sessions, max_sessions, &info, HASH_ELEM | HASH_BLOBS);
 	spent_shmem_init(2 * (long) max_sessions);
+	changes_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -285,6 +298,7 @@ session_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	RegisterXactCallback(session_xact_callback, NULL);
+	changes_init();
 	audit_principal = fill_audit_principal;
 }
 
