@@ -35,6 +35,7 @@ _PG_init(void)
 	{
 		session_init();
 		executor_init();
+		support_init();
 		/* after the last setting: SET ehr.anything_else is an error from here on */
 		MarkGUCPrefixReserved("ehr");
 	}

@@ -35,4 +35,7 @@ extern uint64 access_intent;
 /* The intent of this statement, in a parallel worker that of its leader; 0 for none yet. */
 extern uint64 access_current_intent(void);
 
+/* Is this relation one of the store under row security? */
+extern bool executor_protects(Oid relid);
+
 #endif							/* EHR_ACCESS_H */

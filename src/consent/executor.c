@@ -49,6 +49,8 @@ typedef struct Guard
 	MemoryContextCallback callback;
 	uint64		intent;
 	bool		privileged;		/* row security does not bind its role: only logged */
+	uint64		started;		/* number of its start among all that the executor does */
+	TimestampTz message;		/* when the client's message came in which it started */
 	const char *keeper;			/* what keeps its rows beyond the session, or NULL */
 	char		sid[17];		/* empty: nobody */
 	uint64		losses;
@@ -67,6 +69,7 @@ static const char elsewhere[] = "A table outside of the store";
 
 static dlist_head guards = DLIST_STATIC_INIT(guards);
 static Frame *frames = NULL;
+static uint64 events = 0;		/* starts and runs of statements, counted */
 static uint64 statement_intent = 0; /* of the top-level statement that runs now */
 static char statement_sid[17];
 
@@ -119,8 +122,8 @@ look_up_protected(Oid relid)
 	return result;
 }
 
-static bool
-is_protected(Oid relid)
+bool
+executor_protects(Oid relid)
 {
 	RelationEntry *entry;
 	bool		found;
@@ -143,13 +146,42 @@ is_protected(Oid relid)
 	return answer;
 }
 
+/* has_bypassrls_privilege(), remembered for the role that asked last. */
+static Oid	known_role = InvalidOid;
+static bool known_role_bypasses;
+
+static void
+forget_role(Datum arg, int cache, uint32 hash)
+{
+	known_role = InvalidOid;
+}
+
+static bool
+bypasses(Oid role)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(AUTHOID, forget_role, (Datum) 0);
+		registered = true;
+	}
+	if (role != known_role)
+	{
+		bool		answer = has_bypassrls_privilege(role);
+
+		known_role_bypasses = answer;
+		known_role = role;
+	}
+	return known_role_bypasses;
+}
+
 /* What a plan does with protected relations. */
 typedef struct PlanReads
 {
 	bool		reads;			/* rows of one are looked at */
 	bool		bypassed;		/* by a role that row security does not bind */
 	bool		writes_elsewhere;	/* and a table outside of the store is written */
-	List	   *names;			/* of these relations */
 } PlanReads;
 
 static void
@@ -164,18 +196,17 @@ inspect_plan(const PlannedStmt *plan, PlanReads *out)
 		Oid			checked_as;
 
 		if (rte->rtekind != RTE_RELATION || !ehr_rte_selects(plan, rte, &checked_as) ||
-			!is_protected(rte->relid))
+			!executor_protects(rte->relid))
 			continue;
-		out->names = lappend(out->names, get_rel_name(rte->relid));
 		out->reads = true;
-		if (has_bypassrls_privilege(OidIsValid(checked_as) ? checked_as : GetUserId()))
+		if (bypasses(OidIsValid(checked_as) ? checked_as : GetUserId()))
 			out->bypassed = true;
 	}
 	foreach(lc, plan->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
 
-		if (!is_protected(rte->relid))
+		if (!executor_protects(rte->relid))
 			out->writes_elsewhere = plan->commandType != CMD_DELETE;
 	}
 }
@@ -186,14 +217,23 @@ compare_names(const ListCell *a, const ListCell *b)
 	return strcmp(lfirst(a), lfirst(b));
 }
 
-/* Each once and in order: what the log says must not hang on the planner's order. */
+/* Those that a plan reads, each once and in order: what the log says must not hang on the planner's order. */
 static const char *
-names_in_order(List *names)
+names_in_order(const PlannedStmt *plan)
 {
 	StringInfoData out;
+	List	   *names = NIL;
 	const char *last = NULL;
 	ListCell   *lc;
+	Oid			checked_as;
 
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && ehr_rte_selects(plan, rte, &checked_as) && executor_protects(rte->relid))
+			names = lappend(names, get_rel_name(rte->relid));
+	}
 	initStringInfo(&out);
 	list_sort(names, compare_names);
 	foreach(lc, names)
@@ -244,6 +284,8 @@ make_guard(QueryDesc *query, const Principal *p)
 
 	g->query = query;
 	g->losses = access_losses();
+	g->started = events;
+	g->message = GetCurrentStatementStartTimestamp();
 	g->privileged = p == NULL;
 	if (p != NULL)
 		strlcpy(g->sid, p->sid, sizeof(g->sid));
@@ -259,7 +301,8 @@ guard_holds(const Guard *g)
 {
 	const Principal *p;
 
-	if (g->privileged)
+	/* it has just been started: what it began with is what there is */
+	if (g->privileged || (g->started == events && g->message == GetCurrentStatementStartTimestamp()))
 		return true;
 	p = access_refresh();
 	return p != NULL && strcmp(p->sid, g->sid) == 0 && access_losses() == g->losses;
@@ -329,7 +372,7 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 		statement_intent = audit_current();
 	else if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
 	{
-		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(plan->names));
+		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(query->plannedstmt));
 		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
 	}
 	return true;
@@ -341,7 +384,12 @@ guard_outer_statements(const Principal *p)
 {
 	for (Frame *f = frames; f != NULL; f = f->outer)
 		if (f->query != NULL && find_guard(f->query) == NULL)
-			make_guard(f->query, p)->intent = statement_intent;
+		{
+			Guard	   *g = make_guard(f->query, p);
+
+			g->intent = statement_intent;
+			g->started = 0;
+		}
 }
 
 /* ---- hooks ---- */
@@ -373,6 +421,7 @@ watch_start(QueryDesc *query, int eflags)
 	bool		watched = !ehr_in_system_call() && !audit_is_writer() &&
 		!(IsParallelWorker() && at_top());
 
+	events++;
 	if (at_top() && !IsParallelWorker() && statement_intent != 0)
 		statement_boundary();
 	if (watched)
@@ -436,6 +485,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 		send_nothing(query);
 		return;
 	}
+	events++;
 	if (g != NULL)
 	{
 		frame.keeper = g->keeper;
@@ -448,7 +498,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 
 		/* a function in it may read; what it returns must not go into a table elsewhere */
 		inspect_plan(query->plannedstmt, &plan);
-		if (plan.writes_elsewhere && !has_bypassrls_privilege(GetUserId()))
+		if (plan.writes_elsewhere && !bypasses(GetUserId()))
 			frame.keeper = elsewhere;
 	}
 	frames = &frame;
@@ -508,7 +558,7 @@ watch_copy(const CopyStmt *copy)
 	if (copy->relation == NULL || copy->is_from || ehr_in_system_call())
 		return;
 	relid = RangeVarGetRelid(copy->relation, NoLock, true);
-	if (OidIsValid(relid) && is_protected(relid) && has_bypassrls_privilege(GetUserId()))
+	if (OidIsValid(relid) && executor_protects(relid) && bypasses(GetUserId()))
 		(void) write_intent(true, 0, copy->relation->relname);
 }
 
@@ -537,7 +587,7 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 	bool		top = at_top();
 
 	frame.explain = IsA(pstmt->utilityStmt, ExplainStmt);
-	if (!has_bypassrls_privilege(GetUserId()))
+	if (!bypasses(GetUserId()))
 		frame.keeper = keeper_of(pstmt->utilityStmt);
 	if (top && statement_intent != 0)
 		statement_boundary();

@@ -333,14 +333,17 @@ build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *
 static Rights **
 place_of(const char *sid)
 {
+	static Rights **last = &kept[0];	/* mostly the same again */
 	Rights	  **best = &kept[0];
 
+	if (*last != NULL && strcmp((*last)->image->sid, sid) == 0)
+		return last;
 	for (int i = 0; i < KEPT_RIGHTS; i++)
 	{
 		Rights	   *r = kept[i];
 
 		if (r != NULL && strcmp(r->image->sid, sid) == 0)
-			return &kept[i];
+			return last = &kept[i];
 		if (*best != NULL && (r == NULL || r->last_used < (*best)->last_used))
 			best = &kept[i];
 	}
@@ -427,39 +430,31 @@ load_rights(const Principal *principal, const Concerned *concerned, uint64 posit
  * goes on with what it began with.
  */
 static void
-renew_rights(Rights *r, const Principal *p)
+renew_rights(Rights *r, const Principal *p, TimestampTz now)
 {
-	bool		all = r->position == 0;
-	Concerned	concerned = {r->known};
+	bool		all = r->position == 0 || now >= r->image->reload_at;
 	uint64		position = changes_end();
-	TimestampTz now = GetCurrentTimestamp();
-	bool		moved = position != r->position || changes_here_count() != r->own_changes;
+	Concerned	concerned = {r->known};
 
-	if (moved && !all)
+	rights_now = r;
+	if (!all && (position != r->position || changes_here_count() != r->own_changes))
 	{
 		concerned.persons = palloc(MOST_PERSONS * sizeof(int64));
 		position = changes_since(r->position, note_concerned, &concerned, &all);
 		(void) changes_here(note_concerned, &concerned, &all);
-	}
-	if (all || concerned.many || now >= r->image->reload_at)
-	{
-		AcceptInvalidationMessages();
-		load_rights(p, NULL, position);
-	}
-	else if (concerned.n > 0)
-	{
-		AcceptInvalidationMessages();
-		load_rights(p, &concerned, position);
-	}
-	else
-	{
 		r->position = position;
 		r->own_changes = changes_here_count();
-		rights_now = r;
 	}
-	if (now >= rights_now->image->next_change)
+	all |= concerned.many;
+	if (all || concerned.n > 0)
 	{
-		r = rights_now;
+		/* should the loading fail, all of it is tried again */
+		r->position = 0;
+		AcceptInvalidationMessages();
+		load_rights(p, all ? NULL : &concerned, position);
+	}
+	else if (now >= r->image->next_change)
+	{
 		if (rights_look_at_periods(r->image, now))
 			r->losses = ++losses;
 		if (r->published != NULL)
@@ -474,6 +469,7 @@ const Principal *
 access_refresh(void)
 {
 	const Principal *p;
+	TimestampTz now;
 	Rights	   *r;
 
 	session_require_preload();
@@ -481,7 +477,8 @@ access_refresh(void)
 	rights_now = NULL;
 	if (IsParallelWorker())
 		return rights_of_leader();
-	p = session_principal();
+	now = session_attached() ? GetCurrentTimestamp() : 0;
+	p = session_attached() ? session_principal_at(now) : NULL;
 	if (p == NULL)
 	{
 		rights_checked = true;
@@ -507,13 +504,12 @@ access_refresh(void)
 
 		AcceptInvalidationMessages();
 		load_rights(p, NULL, position);
-		p = session_principal();
 	}
 	else
-	{
-		renew_rights(r, p);
+		renew_rights(r, p, now);
+	/* loading looks at other principals' entries, not at ours, but it takes time */
+	if (rights_now != r)
 		p = session_principal();
-	}
 	if (p == NULL)
 		rights_now = NULL;
 	else

@@ -333,6 +333,12 @@ find_session(const SessionKey *key, Oid *role, Principal *out)
 const Principal *
 session_principal(void)
 {
+	return attached ? session_principal_at(GetCurrentTimestamp()) : NULL;
+}
+
+const Principal *
+session_principal_at(TimestampTz now)
+{
 	uint64		ended;
 
 	if (!attached)
@@ -345,7 +351,7 @@ session_principal(void)
 		current_known = true;
 		current_ended = ended;
 	}
-	return GetCurrentTimestamp() < current.expires ? &current : NULL;
+	return now < current.expires ? &current : NULL;
 }
 
 /* ---- tokens ---- */

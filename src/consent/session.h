@@ -37,6 +37,7 @@ extern ConsentShared *consent_shared;
 /* from _PG_init, when preloaded */
 extern void session_init(void);
 extern void executor_init(void);
+extern void support_init(void);
 
 /* Raises 55000, naming shared_preload_libraries, when the library was not preloaded. */
 extern void session_require_preload(void);
@@ -47,6 +48,9 @@ extern void session_require_preload(void);
  * call.  Safe in parallel workers.
  */
 extern const Principal *session_principal(void);
+
+/* The same, by a clock that was just looked at. */
+extern const Principal *session_principal_at(TimestampTz now);
 
 /* Is a session attached, be it valid or not? */
 extern bool session_attached(void);

@@ -9,6 +9,11 @@
  * that plans; a plan that another session reuses is slower or faster for it,
  * never wrong: the condition is computed at run time, and the function checks
  * each row again.
+ *
+ * A policy asks three questions, so that an index can answer each.  Once the
+ * paths are made, the rows that they bring are filtered by one question with
+ * the same answer, ehr.may_read_row(): one call instead of three to set up in
+ * each execution and to make for each row.
  */
 #include "postgres.h"
 
@@ -24,6 +29,7 @@
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
 #include "parser/parse_func.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
@@ -147,6 +153,73 @@ share_of_author(SupportRequestSelectivity *request)
 										false, true, false);
 	ReleaseVariableStats(vardata);
 	return true;
+}
+
+/* ---- one question for three ---- */
+
+static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
+
+static Oid
+function_named(char *name, int n, const Oid *types)
+{
+	return LookupFuncName(list_make2(makeString("ehr"), makeString(name)), n, types, true);
+}
+
+/*
+ * row_consented(...) OR row_authored(...) OR (subject IS NULL AND row_shared(...)),
+ * as create_consent() writes it into policies: its first call, else NULL.
+ */
+static FuncExpr *
+three_questions(Expr *clause, Oid consented, Oid authored)
+{
+	List	   *arms = is_orclause(clause) ? ((BoolExpr *) clause)->args : NIL;
+
+	if (list_length(arms) != 3 ||
+		!IsA(linitial(arms), FuncExpr) || linitial_node(FuncExpr, arms)->funcid != consented ||
+		!IsA(lsecond(arms), FuncExpr) || lsecond_node(FuncExpr, arms)->funcid != authored ||
+		!is_andclause(lthird(arms)) || !IsA(linitial(((BoolExpr *) lthird(arms))->args), NullTest))
+		return NULL;
+	return linitial_node(FuncExpr, arms);
+}
+
+static void
+ask_once(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
+{
+	static const Oid row_types[] = {INT8OID, INT8OID, INT8ARRAYOID, INT2OID, INT4OID, TEXTOID, DATEOID};
+	static const Oid author_types[] = {INT8OID, INT8ARRAYOID, TEXTOID};
+	Oid			consented;
+	Oid			authored;
+	Oid			whole;
+	ListCell   *lc;
+
+	if (prev_set_rel_pathlist)
+		prev_set_rel_pathlist(root, rel, rti, rte);
+	if (rte->rtekind != RTE_RELATION || rel->baserestrictinfo == NIL || !executor_protects(rte->relid))
+		return;
+	consented = function_named("row_consented", lengthof(row_types), row_types);
+	authored = function_named("row_authored", lengthof(author_types), author_types);
+	whole = function_named("may_read_row", lengthof(row_types), row_types);
+	if (!OidIsValid(consented) || !OidIsValid(authored) || !OidIsValid(whole))
+		return;
+	foreach(lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
+		FuncExpr   *call = three_questions(info->clause, consented, authored);
+
+		if (call == NULL)
+			continue;
+		call = copyObject(call);
+		call->funcid = whole;
+		info->clause = (Expr *) call;
+		info->orclause = NULL;
+	}
+}
+
+void
+support_init(void)
+{
+	prev_set_rel_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = ask_once;
 }
 
 static Datum

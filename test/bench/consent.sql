@@ -1,5 +1,5 @@
--- Data of test/bench/parts/consent: 100,000 patients of 10 rows of about 1 kB each, in no order; a doctor with 50,000
--- consents, one with 200, and beside them the same decisions as a plain table, for a policy in SQL.
+-- Data of test/bench/parts/consent: patients of 5 rows of about 1 kB each, every twentieth of 105, in no order; a doctor with
+-- consents of half of them, one with 200, and beside them the same decisions as a plain table, for a policy in SQL.
 -- Variables: rows, patients
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -22,16 +22,16 @@ DECLARE
 	patients int := current_setting('bench.patients');
 BEGIN
 	doc := jsonb_set(doc, '{note}', jsonb_build_array(jsonb_build_object('text', (SELECT string_agg(md5(i::text), ' ') FROM generate_series(1, 21) AS i))));
-	INSERT INTO ehr_store.resource (key, type, id, version, subject, labels, author, recorded, epoch, doc)
-	SELECT 11 * ((i::bigint * 7919) % patients + 1) + 1 + i / patients, observation, 'o' || i, 1, 11 * ((i::bigint * 7919) % patients + 1), 0,
-		(79001 + i * 31 % 20)::text, '2025-01-01'::timestamptz + i * interval '10 s', 1, doc::ehr.fhir
-	FROM generate_series(0, rows - 1) AS i;
+	INSERT INTO ehr_store.resource (key, type, id, version, subject, labels, author, recorded, happened, epoch, doc)
+	SELECT 11 * patients + 11 + i, observation, 'o' || i, 1, 11 * CASE WHEN j < rows / 2 THEN 20 * (j / 100) + 1 ELSE (j - rows / 2) / 5 + 1 END, 0,
+		(79001 + i * 31 % 20)::text, '2025-01-01'::timestamptz + i * interval '10 s', '2025-01-01'::date + i / 10000, 1, doc::ehr.fhir
+	FROM generate_series(0, rows - 1) AS i, LATERAL (SELECT i::bigint * 7919 % rows AS j) AS spread;
 END $$;
 
 INSERT INTO ehr_store.consent (person, deny, grantee, scope, labels, purpose, valid, given_by)
 SELECT i, false, 'practitioner:many', 'all', -1, 'TREAT', '[2025-01-01,)', 'bench' FROM generate_series(1, :patients, 2) AS i;
 INSERT INTO ehr_store.consent (person, deny, grantee, scope, labels, purpose, valid, given_by)
-SELECT i, false, 'practitioner:few', 'all', -1, 'TREAT', '[2025-01-01,)', 'bench' FROM generate_series(1, :patients, :patients / 200) AS i;
+SELECT i * 503 % :patients + 1, false, 'practitioner:few', 'all', -1, 'TREAT', '[2025-01-01,)', 'bench' FROM generate_series(1, 200) AS i;
 -- of others, so that the tables are of a city's size
 INSERT INTO ehr_store.consent (person, deny, grantee, scope, labels, purpose, valid, given_by)
 SELECT i, false, 'practitioner:other' || i % 500, 'all', 0, 'TREAT', '[2025-01-01,)', 'bench' FROM generate_series(1, :patients) AS i;
