@@ -207,6 +207,43 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.person_cluster(bigint[]) IS 'all identities of the persons that these identities are, after merges, and these';
 
+-- Decisions in force now or later that mean one of these grantees, where a rule admits them for this kind of principal.
+-- merged: the person is one with another, after merges.
+CREATE FUNCTION ehr_internal.decisions_for(kind text, grantees text[], purpose_used text, persons bigint[])
+	RETURNS TABLE (consent uuid, relation text, person bigint, merged bool, deny bool, depth int2, types int2[], labels int, facilities text[],
+		documents bigint[], data daterange, starts timestamptz, ends timestamptz, basis text)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
+	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan		-- a plan for few decisions takes minutes for many
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT d.consent, d.relation, d.person,
+		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person),
+		d.deny, d.depth, d.types, d.labels, d.facilities, d.documents, d.data,
+		lower(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END), upper(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END),
+		coalesce(d.basis, r.basis)
+	FROM (
+		SELECT c.id AS consent, 'consent' AS relation, c.person, c.deny, 0::int2 AS depth, c.types, c.labels, c.facilities,
+			c.documents, NULL::daterange AS data, c.valid, NULL::text AS basis,
+			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced
+		FROM ehr_store.consent c
+		WHERE c.grantee = ANY (grantees) AND c.status = 'active' AND (persons IS NULL OR c.person = ANY (persons))
+		UNION ALL
+		SELECT c.consent, c.relation, c.person, c.deny, c.depth, c.types, c.labels, c.facilities,
+			c.documents, c.data, c.valid, c.basis, c.purposes, c.evidenced
+		FROM ehr_store.compiled_right c
+		WHERE c.grantee = ANY (grantees) AND (persons IS NULL OR c.person = ANY (persons))) AS d
+	LEFT JOIN ehr_store.access_rule r ON r.kind = decisions_for.kind AND r.operation = 'read' AND r.relation = d.relation
+	LEFT JOIN ehr_store.person p ON p.key = d.person
+	WHERE NOT isempty(d.valid) AND coalesce(upper(d.valid) > clock_timestamp(), true)
+		AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes)
+			ELSE r.kind IS NOT NULL AND (d.purposes IS NULL OR purpose_used = ANY (d.purposes))
+				AND (d.evidenced OR NOT r.needs_evidence) AND NOT isempty(d.valid * r.valid) END;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.decisions_for(text, text[], text, bigint[]) IS 'decisions about reading that mean a principal';
+
 -- The rules of doc/consent.md, as rows for one principal. relation: own, authored, shared, or what compiled_right says. A row
 -- with deny outweighs others (src/consent/rights.h). Rows that begin later are there too: the reader of the rows looks at starts
 -- and ends. A row without a subject, of own and of decisions, names a person who has no source patient yet. persons: only
@@ -238,55 +275,12 @@ BEGIN
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own'
 		AND (persons IS NULL OR m.key = ANY (persons));
 
-	-- decisions apply where a rule admits them for this kind of principal; what is one's own none narrows
+	-- what is one's own no decision narrows
 	RETURN QUERY
-	WITH RECURSIVE decision AS (
-		SELECT c.id AS consent, 0 AS line, 'consent' AS relation, c.person, c.deny, 0::int2 AS depth, c.types, c.labels, c.facilities,
-			c.documents, NULL::daterange AS data, c.valid, NULL::text AS basis,
-			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced
-		FROM ehr_store.consent c
-		WHERE c.grantee = ANY (grantees) AND c.status = 'active' AND (persons IS NULL OR c.person = ANY (persons))
-		UNION ALL
-		SELECT c.consent, c.line, c.relation, c.person, c.deny, c.depth, c.types, c.labels, c.facilities, c.documents, c.data, c.valid, c.basis,
-			c.purposes, c.evidenced
-		FROM ehr_store.compiled_right c
-		WHERE c.grantee = ANY (grantees) AND (persons IS NULL OR c.person = ANY (persons))
-	), meant AS MATERIALIZED (
-		SELECT d.*, r.valid AS rule_valid, r.basis AS rule_basis
-		FROM decision d
-		LEFT JOIN ehr_store.access_rule r ON r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = d.relation
-		WHERE d.valid <> 'empty' AND upper(d.valid) IS DISTINCT FROM '-infinity'
-			AND coalesce(upper(d.valid) > clock_timestamp(), true)
-			AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes)
-				ELSE r.kind IS NOT NULL AND (d.purposes IS NULL OR purpose_used = ANY (d.purposes))
-					AND (d.evidenced OR NOT r.needs_evidence) AND NOT isempty(d.valid * r.valid) END
-	), whose AS MATERIALIZED (
-		SELECT DISTINCT m.person FROM meant m
-	), merged AS MATERIALIZED (			-- few persons were merged: only these are walked
-		SELECT p.key, p.merged_into FROM whose w JOIN ehr_store.person p ON p.key = w.person WHERE p.merged_into IS NOT NULL
-		UNION
-		SELECT w.person, NULL FROM whose w JOIN ehr_store.person p ON p.merged_into = w.person
-	), up (start, key, merged_into, depth) AS (
-		SELECT p.key, p.key, p.merged_into, 0 FROM merged p
-		UNION ALL
-		SELECT up.start, p.key, p.merged_into, up.depth + 1
-		FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
-	), down (root, key, depth) AS (
-		SELECT DISTINCT up.key, up.key, 0 FROM up WHERE up.merged_into IS NULL
-		UNION ALL
-		SELECT down.root, p.key, down.depth + 1
-		FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
-	), member (person, one) AS (		-- every identity that is the same person now
-		SELECT w.person, w.person FROM whose w
-		UNION
-		SELECT up.start, down.key FROM up JOIN down ON down.root = up.key WHERE up.merged_into IS NULL
-	)
-	SELECT m.relation, member.one, l.subject, m.consent, m.deny, m.depth, m.types, m.labels, f.code, d.key,
-		lower(m.data), upper(m.data),
-		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
-		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, coalesce(m.basis, m.rule_basis)
-	FROM meant m
-	JOIN member ON member.person = m.person
+	SELECT m.relation, member.one, l.subject, m.consent, m.deny, m.depth, m.types, m.labels, f.code, d.key, lower(m.data), upper(m.data),
+		m.starts, m.ends, m.basis
+	FROM ehr_internal.decisions_for(kind, grantees, purpose_used, persons) AS m
+	CROSS JOIN LATERAL unnest(CASE WHEN m.merged THEN ehr_internal.person_cluster(ARRAY[m.person]) ELSE ARRAY[m.person] END) AS member (one)
 	LEFT JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true

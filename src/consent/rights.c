@@ -219,13 +219,13 @@ prepare(const char *sql, int n, Oid *types)
 
 /* Fetches the rows of compiled_rights(); persons: NULL for all. SPI is connected. */
 static void
-fetch_rights(RightsLoading *l, KnownPersons *known, MemoryContext known_context, const Principal *p, ArrayType *persons, TimestampTz now)
+fetch_rights(RightsLoading *l, MemoryContext loading, KnownPersons *known, MemoryContext known_context, const Principal *p,
+			 ArrayType *persons, TimestampTz now)
 {
 	static SPIPlanPtr plan = NULL;
 	static const char no_nulls[] = "     ";
 	Datum		args[5];
 	Portal		portal;
-	MemoryContext loading = CurrentMemoryContext;
 
 	if (plan == NULL)
 	{
@@ -310,14 +310,14 @@ build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *
 
 	ehr_become_owner(&saved, EHR_AS_SYSTEM);
 	PushActiveSnapshot(GetLatestSnapshot());
-	SPI_connect();
-	MemoryContextSwitchTo(loading);
+	SPI_connect();				/* which changes the memory context, as all of SPI does */
 	if (old != NULL)
 	{
 		persons = fetch_cluster(concerned->persons, concerned->n);
+		MemoryContextSwitchTo(loading);
 		rights_keep(l, old, (int64 *) ARR_DATA_PTR(persons), ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons)));
 	}
-	fetch_rights(l, r->known, r->context, p, persons, now);
+	fetch_rights(l, loading, r->known, r->context, p, persons, now);
 	SPI_finish();
 	PopActiveSnapshot();
 	ehr_become_caller(&saved);
@@ -392,6 +392,7 @@ load_rights(const Principal *principal, const Concerned *concerned, uint64 posit
 	Principal	p = *principal;
 	Rights	   *r = new_rights();
 	Rights	   *old = *place_of(p.sid);
+	Rights	  **place;
 	bool		part = concerned != NULL;
 
 	if (old != NULL && strcmp(old->image->sid, p.sid) != 0)
@@ -420,9 +421,10 @@ load_rights(const Principal *principal, const Concerned *concerned, uint64 posit
 	}
 	PG_END_TRY();
 	r->losses = old == NULL || rights_lost(old, r) ? ++losses : old->losses;
-	if (*place_of(p.sid) != NULL)
-		drop_rights(*place_of(p.sid));
-	*place_of(p.sid) = rights_now = r;
+	place = place_of(p.sid);
+	if (*place != NULL)
+		drop_rights(*place);
+	*place = rights_now = r;
 }
 
 /*

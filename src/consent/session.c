@@ -194,7 +194,8 @@ unseal(const char *text, size_t len, const char *domain, SessionKey *key)
 /*
  * The setting's guard: the empty value (the default, RESET, DISCARD ALL), our
  * own calls, and the leader's value in a new parallel worker pass, the last
- * two only with a MAC that holds.
+ * two only with a MAC that holds.  What is sealed goes on to assign_session(),
+ * so that it is opened once.
  */
 static bool
 check_session(char **newval, void **extra, GucSource source)
@@ -205,7 +206,13 @@ check_session(char **newval, void **extra, GucSource source)
 		return true;
 	if ((sealing || InitializingParallelWorker) &&
 		unseal(*newval, strlen(*newval), setting_domain, &key))
+	{
+		*extra = ehr_guc_malloc(sizeof(SessionKey));
+		if (*extra == NULL)
+			return false;
+		memcpy(*extra, &key, sizeof(SessionKey));
 		return true;
+	}
 	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
 	GUC_check_errmsg("a session cannot be set");
 	GUC_check_errdetail("Only a verified token or handle makes a session.");
@@ -217,8 +224,9 @@ check_session(char **newval, void **extra, GucSource source)
 static void
 assign_session(const char *newval, void *extra)
 {
-	attached = newval != NULL && newval[0] != '\0' &&
-		unseal(newval, strlen(newval), setting_domain, &attached_key);
+	attached = extra != NULL;
+	if (attached)
+		memcpy(&attached_key, extra, sizeof(SessionKey));
 	current_known = false;
 	access_recheck();
 }
@@ -371,6 +379,33 @@ refuse_token(void)
 }
 
 /*
+ * Reads a JWK.  The last one is remembered: to see that a public key is a good
+ * point of the curve takes as long as to verify a signature.
+ */
+static bool
+read_key(const char *jwk, Jwk *key)
+{
+	static char last_jwk[JWS_MAX_JWK];
+	static Jwk	last_key;
+	size_t		len = strlen(jwk);
+
+	if (len < sizeof(last_jwk) && last_jwk[0] != '\0' && strcmp(jwk, last_jwk) == 0)
+	{
+		*key = last_key;
+		return true;
+	}
+	if (jwk_parse(jwk, len, key) != JWS_OK)
+		return false;
+	/* a shared secret is not kept */
+	if (key->kind == JWK_ED25519 && len < sizeof(last_jwk))
+	{
+		memcpy(last_jwk, jwk, len + 1);
+		last_key = *key;
+	}
+	return true;
+}
+
+/*
  * Fetches the key that kid names today.  Under the latest snapshot: a key that
  * was withdrawn is not accepted by an old transaction either.
  */
@@ -403,7 +438,7 @@ fetch_key(const char *kid, Jwk *key)
 	{
 		char	   *jwk = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 
-		found = jwk != NULL && jwk_parse(jwk, strlen(jwk), key) == JWS_OK;
+		found = jwk != NULL && read_key(jwk, key);
 	}
 	SPI_finish();
 	PopActiveSnapshot();
