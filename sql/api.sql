@@ -142,6 +142,15 @@ BEGIN
 		RAISE null_value_not_allowed USING MESSAGE = 'a resource to be put needs an id',
 			HINT = 'Use ehr.post for a resource without one.';
 	END IF;
+	-- what the session may not read has no version, as if there were none
+	IF if_match IS NOT NULL AND NOT EXISTS (
+		SELECT FROM ehr_store.resource r
+		WHERE r.type = ehr_internal.type_number(resource::jsonb ->> 'resourceType') AND r.id = resource::jsonb ->> 'id'
+			AND ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened)) THEN
+		RAISE serialization_failure USING MESSAGE = 'the resource has another version than expected',
+			DETAIL = 'The version given with if_match is not the current one.',
+			HINT = 'Read the resource again and repeat the change on its current version.';
+	END IF;
 	PERFORM ehr_internal.require_may_write(resource::jsonb, principal);
 	written := ehr_internal.write_and_link(resource::jsonb, ehr_internal.author_of(principal), NULL, if_match);
 	RETURN ehr_internal.stored(written);

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "parser/parsetree.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -31,6 +32,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -70,6 +72,7 @@ static const char elsewhere[] = "A table outside of the store";
 static dlist_head guards = DLIST_STATIC_INIT(guards);
 static Frame *frames = NULL;
 static uint64 events = 0;		/* starts and runs of statements, counted */
+static bool shown = false;		/* the utility statement that runs now may have shown rows */
 static uint64 statement_intent = 0; /* of the top-level statement that runs now */
 static char statement_sid[17];
 
@@ -180,7 +183,8 @@ bypasses(Oid role)
 typedef struct PlanReads
 {
 	bool		reads;			/* rows of one are looked at */
-	bool		bypassed;		/* by a role that row security does not bind */
+	bool		bypassed;		/* by a role that row security does not bind ... */
+	bool		lent;			/* ... whose rights a view or function lends to one that it binds */
 	bool		writes_elsewhere;	/* and a table outside of the store is written */
 } PlanReads;
 
@@ -200,7 +204,10 @@ inspect_plan(const PlannedStmt *plan, PlanReads *out)
 			continue;
 		out->reads = true;
 		if (bypasses(OidIsValid(checked_as) ? checked_as : GetUserId()))
+		{
 			out->bypassed = true;
+			out->lent |= !bypasses(GetOuterUserId());
+		}
 	}
 	foreach(lc, plan->resultRelations)
 	{
@@ -331,6 +338,17 @@ refuse_copy(const char *what)
 			 errhint("Read the rows where they are needed, or export them with the functions made for it.")));
 }
 
+/* A view without security_invoker, or a SECURITY DEFINER function, of a superuser. */
+static void
+refuse_lent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("health records cannot be read with the rights of a role that row security does not bind"),
+			 errdetail("A view or a function would show its owner's sight of them to its caller."),
+			 errhint("Make the view WITH (security_invoker), the function SECURITY INVOKER.")));
+}
+
 static void
 refuse_explain(void)
 {
@@ -361,6 +379,8 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 			if (f->keeper != NULL)
 				refuse_copy(f->keeper);
 	}
+	else if (plan->lent)
+		refuse_lent();
 	else if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return false;
 
@@ -390,6 +410,50 @@ guard_outer_statements(const Principal *p)
 			g->intent = statement_intent;
 			g->started = 0;
 		}
+}
+
+/* ---- results that lie in a portal ---- */
+
+/*
+ * The result of EXECUTE, FETCH or RETURNING lies whole in its portal, from
+ * where a client may take it in pieces (extended protocol, a row limit in
+ * Execute) without any statement being started or run.  What is left after the
+ * first piece can no longer be held to the consent of the moment, so the portal
+ * is made useless: the next piece is an error, never a silent end.
+ */
+typedef struct Rest
+{
+	MemoryContextCallback callback;
+	char		name[NAMEDATALEN];
+	TimestampTz made;
+} Rest;
+
+/* Called when the next message of the client is about to be read. */
+static void
+close_rest(void *arg)
+{
+	Rest	   *rest = arg;
+	Portal		portal = GetPortalByName(rest->name);
+
+	if (PortalIsValid(portal) && portal->creation_time == rest->made && portal->status == PORTAL_READY && !portal->atEnd)
+		MarkPortalFailed(portal);
+}
+
+static void
+watch_rest(Portal portal)
+{
+	Rest	   *rest;
+
+	/* portals of the simple protocol are not visible, and run to their end */
+	if (!PortalIsValid(portal) || !portal->visible || portal->strategy == PORTAL_ONE_SELECT ||
+		portal->strategy == PORTAL_MULTI_QUERY || strlen(portal->name) >= NAMEDATALEN)
+		return;
+	rest = MemoryContextAllocZero(MessageContext, sizeof(Rest));
+	strlcpy(rest->name, portal->name, sizeof(rest->name));
+	rest->made = portal->creation_time;
+	rest->callback.func = close_rest;
+	rest->callback.arg = rest;
+	MemoryContextRegisterResetCallback(MessageContext, &rest->callback);
 }
 
 /* ---- hooks ---- */
@@ -478,6 +542,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 {
 	Guard	   *g = dlist_is_empty(&guards) ? NULL : find_guard(query);
 	Frame		frame = {frames, query};
+	Portal volatile portal = at_top() ? ActivePortal : NULL;
 	uint64		outer_intent = access_intent;
 
 	if (g != NULL && !guard_holds(g))
@@ -488,6 +553,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 	events++;
 	if (g != NULL)
 	{
+		shown = true;
 		frame.keeper = g->keeper;
 		access_intent = g->intent;
 		audit_set_current(g->intent);
@@ -516,6 +582,8 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 		audit_set_current(outer_intent);
 	}
 	PG_END_TRY();
+	if (portal != NULL && find_guard(query) != NULL)
+		watch_rest(portal);
 }
 
 static void
@@ -585,7 +653,10 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 {
 	Frame		frame = {frames, NULL};
 	bool		top = at_top();
+	Portal volatile portal = ActivePortal;
 
+	if (top)
+		shown = false;
 	frame.explain = IsA(pstmt->utilityStmt, ExplainStmt);
 	if (!bypasses(GetUserId()))
 		frame.keeper = keeper_of(pstmt->utilityStmt);
@@ -607,6 +678,8 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 		frames = frame.outer;
 	}
 	PG_END_TRY();
+	if (top && shown)
+		watch_rest(portal);
 	if (top && statement_intent != 0)
 		statement_boundary();
 }
