@@ -73,6 +73,7 @@ static char *token_audience = NULL;
 static int	token_leeway = 10;
 static int	token_max_lifetime = 86400;
 static int	max_sessions = 10000;
+static bool connection_scope = true;
 
 static char *session_setting = NULL;
 static bool sealing = false;	/* this file is setting ehr.session */
@@ -298,6 +299,9 @@ session_init(void)
 							&token_leeway, 10, 0, 300, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.token_max_lifetime", "The longest lifetime of a token.", NULL,
 							&token_max_lifetime, 86400, 60, 31 * 86400, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomBoolVariable("ehr.connection_sessions", "Whether a session may last beyond its transaction.",
+							 "Off where a pooler gives the next transaction of a connection to another client.",
+							 &connection_scope, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.max_sessions", "How many sessions may be open at a time.", NULL,
 							&max_sessions, 10000, 100, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
@@ -602,7 +606,16 @@ is_local(text *scope)
 	if (strcmp(name, "transaction") == 0)
 		return true;
 	if (strcmp(name, "session") == 0)
+	{
+		if (!connection_scope)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("a session ends with its transaction here"),
+					 errdetail("ehr.connection_sessions is off: the connection may serve another client next."),
+					 errhint("Leave out the scope, and attach in each transaction."),
+					 errhidestmt(true)));
 		return false;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown scope of a session"),

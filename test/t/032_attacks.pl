@@ -147,7 +147,7 @@ attack A06 => 'malleable signatures and weak keys', sub {
 	login_refused("$h.$p." . encode_base64url(("\xff" x 32) . substr($raw, 32)), 'R that is no point');
 	for my $weak ("\0" x 32, "\1" . "\0" x 31, ("\xff" x 31) . "\x7f", pack('H*', '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05'), pack('H*', 'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f'))
 	{
-		my ($ret, $out, $err) = $node->psql($db, q{SELECT ehr.add_session_key('weak', '{"kty":"OKP","crv":"Ed25519","x":"} . encode_base64url($weak) . q{"}')});
+		my ($ret, $out, $err) = $node->psql($db, q[SELECT ehr.add_session_key('weak', '{"kty":"OKP","crv":"Ed25519","x":"] . encode_base64url($weak) . q["}')]);
 		like($err, qr/cannot be used/, 'weak key ' . unpack 'H*', $weak);
 	}
 };
