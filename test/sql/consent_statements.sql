@@ -116,7 +116,7 @@ COMMIT;
 EXECUTE p;
 
 -- parallel plans: workers see what their leader sees, whether it reads or not, and in functions
-SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
+SET parallel_leader_participation = off; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
 CREATE FUNCTION ehr_test.count_all() RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN (SELECT count(*) FROM ehr_store.resource WHERE id LIKE 'cs-%'); END $$;
 SELECT set_config(CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END, 'on', false);
 BEGIN;
@@ -138,7 +138,7 @@ SELECT ehr_test.login('clinician', 'dr-2', '79002', 'TREAT');
 SELECT count(*) FROM ehr_store.resource r WHERE r.id LIKE 'cs-%';
 SELECT ehr_test.count_all();
 COMMIT;
-RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
 \c - postgres
 DROP FUNCTION ehr_test.count_all();
 DROP VIEW ehr_test.mine;

@@ -465,7 +465,7 @@ attack X04 => 'objects in the way of names', sub {
 };
 
 attack X05 => 'parallel workers', sub {
-	my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET force_parallel_mode = on; SET enable_indexscan = off; SET enable_bitmapscan = off;';
+	my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET force_parallel_mode = on; SET enable_indexscan = off; SET enable_bitmapscan = off; SET parallel_leader_participation = off;';
 	$parallel =~ s/force_parallel_mode/debug_parallel_query/ if $node->pg_version >= 16;
 	is((app("$parallel $count"))[0], '0', 'without a session');
 	is((doctor("$parallel $count"))[0], '10', 'as a doctor');
