@@ -101,7 +101,7 @@ BEGIN
 	ON CONFLICT (type, system, value) DO UPDATE SET value = excluded.value;
 	SELECT array_agg(b.key) INTO keys FROM ehr_store.business_key b JOIN ehr_store.resource r ON r.key = b.key
 	WHERE b.type = type_no AND b.system = parts[1] AND b.value = parts[2]
-		AND (NOT visible OR ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author));
+		AND (NOT visible OR ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened));
 	IF cardinality(keys) > 1 THEN
 		RAISE cardinality_violation USING MESSAGE = 'the condition matches more than one resource';
 	END IF;
@@ -141,6 +141,15 @@ BEGIN
 	IF resource IS NULL OR resource::jsonb ->> 'id' IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'a resource to be put needs an id',
 			HINT = 'Use ehr.post for a resource without one.';
+	END IF;
+	-- what the session may not read has no version, as if there were none
+	IF if_match IS NOT NULL AND NOT EXISTS (
+		SELECT FROM ehr_store.resource r
+		WHERE r.type = ehr_internal.type_number(resource::jsonb ->> 'resourceType') AND r.id = resource::jsonb ->> 'id'
+			AND ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened)) THEN
+		RAISE serialization_failure USING MESSAGE = 'the resource has another version than expected',
+			DETAIL = 'The version given with if_match is not the current one.',
+			HINT = 'Read the resource again and repeat the change on its current version.';
 	END IF;
 	PERFORM ehr_internal.require_may_write(resource::jsonb, principal);
 	written := ehr_internal.write_and_link(resource::jsonb, ehr_internal.author_of(principal), NULL, if_match);

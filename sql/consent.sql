@@ -90,14 +90,14 @@ COMMENT ON FUNCTION ehr_internal.end_session_key(text, timestamptz) IS 'implemen
 -- Decisions ----------------------------------------------------------------------------------------
 
 CREATE FUNCTION ehr.may_read(subject bigint, type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	LANGUAGE c STABLE PARALLEL SAFE COST 10
 	AS 'MODULE_PATHNAME', 'ehr_may_read';
 COMMENT ON FUNCTION ehr.may_read(bigint, int2, int, text) IS 'may the session read a row about this subject, of this type, with these labels, by this author? false without a session';
 
-CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12
+CREATE FUNCTION ehr.may_read_row(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text, happened date) RETURNS bool
+	LANGUAGE c STABLE PARALLEL SAFE COST 12
 	AS 'MODULE_PATHNAME', 'ehr_may_read_row';
-COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text) IS 'ehr.may_read for a stored resource: knows single documents, and asks for every subject';
+COMMENT ON FUNCTION ehr.may_read_row(bigint, bigint, bigint[], int2, int, text, date) IS 'ehr.may_read for a stored resource: knows single documents and when what they tell of happened, and asks for every subject';
 
 -- The three questions of a policy; each alone lets an index be used.
 CREATE FUNCTION ehr_internal.row_consented_support(internal) RETURNS internal
@@ -105,28 +105,33 @@ CREATE FUNCTION ehr_internal.row_consented_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'ehr_row_consented_support';
 COMMENT ON FUNCTION ehr_internal.row_consented_support(internal) IS 'tells the planner that ehr.row_consented() implies subject = ANY (ehr.readable())';
 
-CREATE FUNCTION ehr.row_consented(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 12 SUPPORT ehr_internal.row_consented_support
+CREATE FUNCTION ehr.row_consented(key bigint, subject bigint, more_subjects bigint[], type int2, labels int, author text, happened date) RETURNS bool
+	LANGUAGE c STABLE PARALLEL SAFE COST 12 SUPPORT ehr_internal.row_consented_support
 	AS 'MODULE_PATHNAME', 'ehr_row_consented';
-COMMENT ON FUNCTION ehr.row_consented(bigint, bigint, bigint[], int2, int, text) IS 'for policies: is every patient of the row the session''s by own right or consent?';
+COMMENT ON FUNCTION ehr.row_consented(bigint, bigint, bigint[], int2, int, text, date) IS 'for policies: is every patient of the row the session''s by own right or consent?';
+
+CREATE FUNCTION ehr_internal.row_authored_support(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_row_authored_support';
+COMMENT ON FUNCTION ehr_internal.row_authored_support(internal) IS 'tells the planner that ehr.row_authored() implies author = ehr.row_author()';
 
 CREATE FUNCTION ehr.row_author() RETURNS text
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1
+	LANGUAGE c STABLE PARALLEL SAFE COST 1
 	AS 'MODULE_PATHNAME', 'ehr_row_author';
 COMMENT ON FUNCTION ehr.row_author() IS 'for policies: the facility whose rows the session reads as their author; null for none';
 
 CREATE FUNCTION ehr.row_authored(subject bigint, more_subjects bigint[], author text) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 10
+	LANGUAGE c STABLE PARALLEL SAFE COST 10 SUPPORT ehr_internal.row_authored_support
 	AS 'MODULE_PATHNAME', 'ehr_row_authored';
 COMMENT ON FUNCTION ehr.row_authored(bigint, bigint[], text) IS 'for policies: did the session''s own facility write the row? notes its patients as shown';
 
 CREATE FUNCTION ehr.row_shared(type int2) RETURNS bool
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 2
+	LANGUAGE c STABLE PARALLEL SAFE COST 2
 	AS 'MODULE_PATHNAME', 'ehr_row_shared';
 COMMENT ON FUNCTION ehr.row_shared(int2) IS 'for policies: may a row about no patient be read for its type?';
 
 CREATE FUNCTION ehr.readable() RETURNS bigint[]
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
+	LANGUAGE c STABLE PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ehr_readable';
 COMMENT ON FUNCTION ehr.readable() IS 'subjects of which the session may read something by own right or consent, ascending';
 
@@ -143,7 +148,7 @@ COMMENT ON FUNCTION ehr_internal.consent_changed() IS 'when this transaction com
 CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';
-COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'statement trigger on every table that ehr_internal.compiled_rights() reads';
+COMMENT ON FUNCTION ehr_internal.consent_changed_trigger() IS 'trigger on every table that ehr_internal.compiled_rights() reads: tells the sessions concerned';
 
 -- The person of a session of kind citizen; null for other kinds.
 CREATE FUNCTION ehr_internal.own_person(kind text, sub text) RETURNS bigint
@@ -179,59 +184,110 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.purpose_code(text) IS 'code of a purpose of use given by code or name; null when it is unknown';
 
--- The rules of doc/consent.md, as rows for one principal. relation: own, consent, authored, shared. A row with deny
--- outweighs the others. Rows that begin later are there too: the reader of the rows looks at starts and ends.
-CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purpose text)
-	RETURNS TABLE (relation text, subject bigint, deny bool, types int2[], labels int, author text, document bigint,
-		starts timestamptz, ends timestamptz, consent uuid, basis text)
+-- Every identity that is one person now with one of these, after merges: what a change of one of them concerns.
+CREATE FUNCTION ehr_internal.person_cluster(persons bigint[]) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(
+		WITH RECURSIVE up (key, merged_into, depth) AS (
+			SELECT p.key, p.merged_into, 0 FROM ehr_store.person p WHERE p.key = ANY (persons)
+			UNION ALL
+			SELECT p.key, p.merged_into, up.depth + 1 FROM up JOIN ehr_store.person p ON p.key = up.merged_into WHERE up.depth < 1000
+		), down (key, depth) AS (
+			SELECT DISTINCT up.key, 0 FROM up WHERE up.merged_into IS NULL
+			UNION ALL
+			SELECT p.key, down.depth + 1 FROM down JOIN ehr_store.person p ON p.merged_into = down.key WHERE down.depth < 1000
+		)
+		SELECT down.key FROM down
+		UNION
+		SELECT unnest(persons));
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.person_cluster(bigint[]) IS 'all identities of the persons that these identities are, after merges, and these';
+
+-- Decisions in force now or later that mean one of these grantees, where a rule admits them for this kind of principal.
+-- merged: the person is one with another, after merges.
+CREATE FUNCTION ehr_internal.decisions_for(kind text, grantees text[], purpose_used text, persons bigint[])
+	RETURNS TABLE (consent uuid, relation text, person bigint, merged bool, deny bool, depth int2, types int2[], labels int, facilities text[],
+		documents bigint[], data daterange, starts timestamptz, ends timestamptz, basis text)
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
+	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan		-- a plan for few decisions takes minutes for many
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT d.consent, d.relation, d.person,
+		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person),
+		d.deny, d.depth, d.types, d.labels, d.facilities, d.documents, d.data,
+		lower(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END), upper(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END),
+		coalesce(d.basis, r.basis)
+	FROM (
+		SELECT c.id AS consent, 'consent' AS relation, c.person, c.deny, 0::int2 AS depth, c.types, c.labels, c.facilities,
+			c.documents, NULL::daterange AS data, c.valid, NULL::text AS basis,
+			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced
+		FROM ehr_store.consent c
+		WHERE c.grantee = ANY (grantees) AND c.status = 'active' AND (persons IS NULL OR c.person = ANY (persons))
+		UNION ALL
+		SELECT c.consent, c.relation, c.person, c.deny, c.depth, c.types, c.labels, c.facilities,
+			c.documents, c.data, c.valid, c.basis, c.purposes, c.evidenced
+		FROM ehr_store.compiled_right c
+		WHERE c.grantee = ANY (grantees) AND (persons IS NULL OR c.person = ANY (persons))) AS d
+	LEFT JOIN ehr_store.access_rule r ON r.kind = decisions_for.kind AND r.operation = 'read' AND r.relation = d.relation
+	LEFT JOIN ehr_store.person p ON p.key = d.person
+	WHERE NOT isempty(d.valid) AND coalesce(upper(d.valid) > clock_timestamp(), true)
+		AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes)
+			ELSE r.kind IS NOT NULL AND (d.purposes IS NULL OR purpose_used = ANY (d.purposes))
+				AND (d.evidenced OR NOT r.needs_evidence) AND NOT isempty(d.valid * r.valid) END;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.decisions_for(text, text[], text, bigint[]) IS 'decisions about reading that mean a principal';
+
+-- The rules of doc/consent.md, as rows for one principal. relation: own, authored, shared, or what compiled_right says. A row
+-- with deny outweighs others (src/consent/rights.h). Rows that begin later are there too: the reader of the rows looks at starts
+-- and ends. A row without a subject, of own and of decisions, names a person who has no source patient yet. persons: only
+-- what bears on these identities, of which whole clusters must be given; null for all.
+CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purpose text, persons bigint[] DEFAULT NULL)
+	RETURNS TABLE (relation text, person bigint, subject bigint, consent uuid, deny bool, depth int2, types int2[], labels int,
+		author text, document bigint, data_from date, data_until date, starts timestamptz, ends timestamptz, basis text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	me bigint := ehr_internal.own_person(kind, sub);
+	mine bigint[] := CASE WHEN me IS NULL THEN '{}' ELSE ehr_internal.person_cluster(ARRAY[me]) END;
 	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
 	purpose_used text := ehr_internal.purpose_code(purpose);
-	own bigint[] := ARRAY(SELECT ehr_internal.subjects_of_person(me));
 BEGIN
 	-- what needs no subject
 	RETURN QUERY
-	SELECT r.relation, NULL::bigint, false, CASE r.relation WHEN 'shared' THEN ARRAY(SELECT s.type FROM ehr_internal.shared_type s) END,
-		r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
+	SELECT r.relation, NULL::bigint, NULL::bigint, NULL::uuid, false, 0::int2,
+		CASE r.relation WHEN 'shared' THEN ARRAY(SELECT s.type FROM ehr_internal.shared_type s) END,
+		r.labels, NULL::text, NULL::bigint, NULL::date, NULL::date, lower(r.valid), upper(r.valid), r.basis
 	FROM ehr_store.access_rule r
 	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation IN ('authored', 'shared');
 
 	RETURN QUERY
-	SELECT r.relation, l.subject, false, NULL::int2[], r.labels, NULL::text, NULL::bigint, lower(r.valid), upper(r.valid), NULL::uuid, r.basis
-	FROM ehr_store.access_rule r, unnest(own) AS l (subject)
-	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own';
+	SELECT r.relation, m.key, l.subject, NULL::uuid, false, 0::int2, NULL::int2[], r.labels, NULL::text, NULL::bigint,
+		NULL::date, NULL::date, lower(r.valid), upper(r.valid), r.basis
+	FROM ehr_store.access_rule r, unnest(mine) AS m (key) LEFT JOIN ehr_store.person_link l ON l.person = m.key
+	WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'own'
+		AND (persons IS NULL OR m.key = ANY (persons));
 
-	-- consents apply where a rule admits them for this kind of principal; what is one's own no consent narrows
+	-- what is one's own no decision narrows
 	RETURN QUERY
-	WITH meant AS MATERIALIZED (
-		SELECT c.*, r.needs_evidence, r.valid AS rule_valid, r.basis AS rule_basis
-		FROM ehr_store.access_rule r
-		JOIN ehr_store.consent c ON c.grantee = ANY (grantees) AND c.status = 'active'
-		WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation = 'consent'
-			AND (CASE WHEN c.deny THEN c.purpose IS NULL OR purpose_used IS NULL OR c.purpose = purpose_used
-				ELSE c.purpose = purpose_used AND (NOT r.needs_evidence OR c.evidence ->> 'sha256' IS NOT NULL) END)
-	), whose AS MATERIALIZED (
-		SELECT DISTINCT m.person FROM meant m
-	), member AS MATERIALIZED (		-- merged persons: the stricter of both, as room identity says it
-		SELECT r.person, r.one, r.since FROM ehr_internal.consent_reach(ARRAY(SELECT w.person FROM whose w)) AS r
-	)
-	SELECT 'consent'::text, l.subject, m.deny, m.types, m.labels, f.code, d.key,
-		CASE WHEN m.deny THEN lower(m.valid) ELSE lower(m.valid * m.rule_valid) END,
-		CASE WHEN m.deny THEN upper(m.valid) ELSE upper(m.valid * m.rule_valid) END, m.id, m.rule_basis
-	FROM meant m
-	JOIN member ON member.person = m.person AND (m.deny OR member.since <= lower(m.valid))
-	JOIN ehr_store.person_link l ON l.person = member.one
+	SELECT m.relation, member.one, l.subject, m.consent, m.deny, m.depth, m.types, m.labels, f.code, d.key, lower(m.data), upper(m.data),
+		m.starts, m.ends, m.basis
+	FROM ehr_internal.decisions_for(kind, grantees, purpose_used, persons) AS m
+	CROSS JOIN LATERAL unnest(CASE WHEN m.merged THEN ehr_internal.person_cluster(ARRAY[m.person]) ELSE ARRAY[m.person] END) AS member (one)
+	LEFT JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true
-	WHERE (m.deny OR NOT isempty(m.valid * m.rule_valid))
-		AND l.subject <> ALL (own);
+	WHERE member.one <> ALL (mine);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text) IS 'what a principal may read: one row per rule or consent and subject';
+COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text, bigint[]) IS 'what a principal may read: one row per rule or provision and subject';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -490,9 +546,9 @@ DECLARE
 	principal jsonb := ehr.session();
 	r record;
 BEGIN
-	SELECT s.key, s.type, s.subject, s.more_subjects, s.labels, s.author INTO r FROM ehr_store.resource s
+	SELECT s.key, s.type, s.subject, s.more_subjects, s.labels, s.author, s.happened INTO r FROM ehr_store.resource s
 	WHERE s.type = ehr_internal.type_number(explain_access.type) AND s.id = explain_access.id;
-	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author) THEN
+	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened) THEN
 		RETURN NULL;
 	END IF;
 	RETURN jsonb_build_object('allowed', true, 'because', (
@@ -518,6 +574,7 @@ CREATE FUNCTION ehr_internal.create_consent() RETURNS void
 AS $$
 DECLARE
 	t text;
+	events text;
 BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.session_key (
 		kid text PRIMARY KEY,
@@ -548,7 +605,7 @@ BEGIN
 
 	CREATE TABLE IF NOT EXISTS ehr_store.access_rule (
 		kind text NOT NULL,
-		relation text NOT NULL CHECK (relation IN ('own', 'authored', 'consent', 'shared')),
+		relation text NOT NULL CHECK (relation ~ '^[a-z_]+$'),
 		operation text NOT NULL CHECK (operation IN ('read', 'write')),
 		labels int NOT NULL DEFAULT -1,
 		needs_evidence bool NOT NULL DEFAULT false,
@@ -558,7 +615,7 @@ BEGIN
 		PRIMARY KEY (kind, relation, operation)
 	);
 	COMMENT ON TABLE ehr_store.access_rule IS 'the published default: what each kind of session may do, and by which law';
-	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; consent: what a consent covers; shared: what is about no patient';
+	COMMENT ON COLUMN ehr_store.access_rule.relation IS 'own: the citizen''s record; authored: what the own facility wrote; shared: what is about no patient; consent and others: decisions of that relation';
 	COMMENT ON COLUMN ehr_store.access_rule.labels IS 'sensitivity labels that the relation itself covers; for consent the consent says it';
 	COMMENT ON COLUMN ehr_store.access_rule.needs_evidence IS 'only consents whose evidence has the sha256 of a written request';
 	COMMENT ON COLUMN ehr_store.access_rule.verified IS 'whether the article was read in the text of the law';
@@ -611,20 +668,51 @@ BEGIN
 		FOREACH t IN ARRAY '{resource,resource_history}'::text[]
 		LOOP
 			EXECUTE format('CREATE POLICY readers ON ehr_store.%I FOR SELECT
-				USING (ehr.row_consented(key, subject, more_subjects, type, labels, author)
-					OR (author OPERATOR(pg_catalog.=) ehr.row_author() AND ehr.row_authored(subject, more_subjects, author))
+				USING (ehr.row_consented(key, subject, more_subjects, type, labels, author, happened)
+					OR ehr.row_authored(subject, more_subjects, author)
 					OR (subject IS NULL AND ehr.row_shared(type)))', t);
 		END LOOP;
 	END IF;
 
-	-- whatever compiled_rights() reads tells every session when it changes
-	FOREACH t IN ARRAY '{consent,access_rule,purpose_of_use,person,person_link}'::text[]
+	CREATE TABLE IF NOT EXISTS ehr_store.compiled_right (
+		consent uuid NOT NULL,
+		line int NOT NULL,
+		relation text NOT NULL DEFAULT 'consent' CHECK (relation NOT IN ('own', 'authored', 'shared')),
+		grantee text NOT NULL,
+		person bigint NOT NULL,
+		deny bool NOT NULL,
+		depth int2 NOT NULL DEFAULT 0 CHECK (depth >= 0),
+		purposes text[],
+		types int2[],
+		labels int NOT NULL DEFAULT 0,
+		facilities text[],
+		documents bigint[],
+		data daterange,
+		valid tstzrange NOT NULL,
+		evidenced bool NOT NULL DEFAULT false,
+		basis text,
+		PRIMARY KEY (consent, line, grantee, person)
+	);
+	COMMENT ON TABLE ehr_store.compiled_right IS 'decisions about reading, compiled: one provision as it bears on one grantee and one person (src/consent/rights.h)';
+	COMMENT ON COLUMN ehr_store.compiled_right.relation IS 'the rule of ehr_store.access_rule that must admit a permit';
+	COMMENT ON COLUMN ehr_store.compiled_right.depth IS 'nesting: of the matching provisions of one consent the deepest decides, of two the denial';
+	CREATE INDEX IF NOT EXISTS compiled_right_grantee ON ehr_store.compiled_right (grantee, person);
+	CREATE INDEX IF NOT EXISTS compiled_right_person ON ehr_store.compiled_right (person);
+
+	-- whatever compiled_rights() reads tells the sessions which it concerns when it changes: by rows where they name a person,
+	-- all of them where a table holds rules
+	FOR t, events IN VALUES ('consent', 'INSERT OR UPDATE OR DELETE'), ('compiled_right', 'INSERT OR UPDATE OR DELETE'),
+		('person', 'DELETE OR UPDATE OF merged_into'), ('person_link', 'INSERT OR UPDATE OR DELETE')
 	LOOP
-		IF to_regclass('ehr_store.' || t) IS NOT NULL
-			AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('ehr_store.' || t) AND tgname = 'consent_changed') THEN
-			EXECUTE format('CREATE TRIGGER consent_changed AFTER %s OR DELETE OR TRUNCATE ON ehr_store.%I
-				FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.consent_changed_trigger()',
-				CASE t WHEN 'person' THEN 'UPDATE' ELSE 'INSERT OR UPDATE' END, t);
+		IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ('ehr_store.' || t)::regclass AND tgname = 'consent_changed') THEN
+			EXECUTE format('CREATE TRIGGER consent_changed AFTER %s ON ehr_store.%I FOR EACH ROW EXECUTE FUNCTION ehr_internal.consent_changed_trigger()', events, t);
+		END IF;
+	END LOOP;
+	FOR t, events IN VALUES ('access_rule', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'), ('purpose_of_use', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'),
+		('consent', 'TRUNCATE'), ('compiled_right', 'TRUNCATE'), ('person', 'TRUNCATE'), ('person_link', 'TRUNCATE')
+	LOOP
+		IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ('ehr_store.' || t)::regclass AND tgname = 'consent_changed_all') THEN
+			EXECUTE format('CREATE TRIGGER consent_changed_all AFTER %s ON ehr_store.%I FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.consent_changed_trigger()', events, t);
 		END IF;
 	END LOOP;
 

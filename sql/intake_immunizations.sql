@@ -380,11 +380,13 @@ BEGIN
 		SELECT n.patient_key, patient_type, n.patient_id FROM line n
 		UNION ALL SELECT n.immunization_key, immunization_type, n.immunization_id FROM line n),
 	resource AS (
-		INSERT INTO ehr_store.resource (key, type, id, version, subject, labels, author, epoch, doc)
-		SELECT n.patient_key, patient_type, n.patient_id, 1, n.patient_key, 0, n.author, this_epoch, n.patient::ehr.fhir
+		INSERT INTO ehr_store.resource (key, type, id, version, subject, labels, author, happened, epoch, doc)
+		SELECT n.patient_key, patient_type, n.patient_id, 1, n.patient_key, 0, n.author, NULL, this_epoch, n.patient::ehr.fhir
 		FROM line n
 		UNION ALL
-		SELECT n.immunization_key, immunization_type, n.immunization_id, 1, n.patient_key, b.labels, n.author, this_epoch, n.immunization::ehr.fhir
+		SELECT n.immunization_key, immunization_type, n.immunization_id, 1, n.patient_key, b.labels, n.author,
+			CASE WHEN length(n.immunization ->> 'occurrenceDateTime') = 10 THEN (n.immunization ->> 'occurrenceDateTime')::date END,
+			this_epoch, n.immunization::ehr.fhir
 		FROM line n JOIN label b ON b.code IS NOT DISTINCT FROM n.vaccine_code),
 	identifier AS (
 		SELECT patient_type AS type, n.patient_key AS key, s ->> ('@' || n.number_system) AS system, n.number AS value, n.patient_key AS subject,

@@ -80,4 +80,13 @@ ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
 #define EHR_EXECUTOR_RUN_PASS query, direction, count, execute_once
 #endif
 
+/* What a check hook of a setting hands to its assign hook: 16 frees it its own way. To be included after utils/guc.h. */
+#ifdef GUC_H
+#if PG_VERSION_NUM >= 160000
+#define ehr_guc_malloc(size) guc_malloc(LOG, size)
+#else
+#define ehr_guc_malloc(size) malloc(size)
+#endif
+#endif							/* GUC_H */
+
 #endif							/* EHR_COMPAT_H */

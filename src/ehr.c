@@ -38,8 +38,8 @@ _PG_init(void)
 	if (ehr_preloaded)
 	{
 		session_init();
-		access_init();
 		executor_init();
+		support_init();
 		/* after the last setting: SET ehr.anything_else is an error from here on */
 		MarkGUCPrefixReserved("ehr");
 	}

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "parser/parsetree.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -31,12 +32,14 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "audit/audit.h"
 #include "compat.h"
 #include "consent/access.h"
+#include "consent/rights.h"
 #include "consent/session.h"
 #include "as_owner.h"
 
@@ -48,6 +51,8 @@ typedef struct Guard
 	MemoryContextCallback callback;
 	uint64		intent;
 	bool		privileged;		/* row security does not bind its role: only logged */
+	uint64		started;		/* number of its start among all that the executor does */
+	TimestampTz message;		/* when the client's message came in which it started */
 	const char *keeper;			/* what keeps its rows beyond the session, or NULL */
 	char		sid[17];		/* empty: nobody */
 	uint64		losses;
@@ -66,6 +71,8 @@ static const char elsewhere[] = "A table outside of the store";
 
 static dlist_head guards = DLIST_STATIC_INIT(guards);
 static Frame *frames = NULL;
+static uint64 events = 0;		/* starts and runs of statements, counted */
+static bool shown = false;		/* the utility statement that runs now may have shown rows */
 static uint64 statement_intent = 0; /* of the top-level statement that runs now */
 static char statement_sid[17];
 
@@ -118,8 +125,8 @@ look_up_protected(Oid relid)
 	return result;
 }
 
-static bool
-is_protected(Oid relid)
+bool
+executor_protects(Oid relid)
 {
 	RelationEntry *entry;
 	bool		found;
@@ -142,13 +149,43 @@ is_protected(Oid relid)
 	return answer;
 }
 
+/* has_bypassrls_privilege(), remembered for the role that asked last. */
+static Oid	known_role = InvalidOid;
+static bool known_role_bypasses;
+
+static void
+forget_role(Datum arg, int cache, uint32 hash)
+{
+	known_role = InvalidOid;
+}
+
+static bool
+bypasses(Oid role)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(AUTHOID, forget_role, (Datum) 0);
+		registered = true;
+	}
+	if (role != known_role)
+	{
+		bool		answer = has_bypassrls_privilege(role);
+
+		known_role_bypasses = answer;
+		known_role = role;
+	}
+	return known_role_bypasses;
+}
+
 /* What a plan does with protected relations. */
 typedef struct PlanReads
 {
 	bool		reads;			/* rows of one are looked at */
-	bool		bypassed;		/* by a role that row security does not bind */
+	bool		bypassed;		/* by a role that row security does not bind ... */
+	bool		lent;			/* ... whose rights a view or function lends to one that it binds */
 	bool		writes_elsewhere;	/* and a table outside of the store is written */
-	List	   *names;			/* of these relations */
 } PlanReads;
 
 static void
@@ -163,18 +200,20 @@ inspect_plan(const PlannedStmt *plan, PlanReads *out)
 		Oid			checked_as;
 
 		if (rte->rtekind != RTE_RELATION || !ehr_rte_selects(plan, rte, &checked_as) ||
-			!is_protected(rte->relid))
+			!executor_protects(rte->relid))
 			continue;
-		out->names = lappend(out->names, get_rel_name(rte->relid));
 		out->reads = true;
-		if (has_bypassrls_privilege(OidIsValid(checked_as) ? checked_as : GetUserId()))
+		if (bypasses(OidIsValid(checked_as) ? checked_as : GetUserId()))
+		{
 			out->bypassed = true;
+			out->lent |= !bypasses(GetOuterUserId());
+		}
 	}
 	foreach(lc, plan->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), plan->rtable);
 
-		if (!is_protected(rte->relid))
+		if (!executor_protects(rte->relid))
 			out->writes_elsewhere = plan->commandType != CMD_DELETE;
 	}
 }
@@ -185,14 +224,23 @@ compare_names(const ListCell *a, const ListCell *b)
 	return strcmp(lfirst(a), lfirst(b));
 }
 
-/* Each once and in order: what the log says must not hang on the planner's order. */
+/* Those that a plan reads, each once and in order: what the log says must not hang on the planner's order. */
 static const char *
-names_in_order(List *names)
+names_in_order(const PlannedStmt *plan)
 {
 	StringInfoData out;
+	List	   *names = NIL;
 	const char *last = NULL;
 	ListCell   *lc;
+	Oid			checked_as;
 
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION && ehr_rte_selects(plan, rte, &checked_as) && executor_protects(rte->relid))
+			names = lappend(names, get_rel_name(rte->relid));
+	}
 	initStringInfo(&out);
 	list_sort(names, compare_names);
 	foreach(lc, names)
@@ -203,6 +251,12 @@ names_in_order(List *names)
 		last = lfirst(lc);
 	}
 	return out.data;
+}
+
+uint64
+access_current_intent(void)
+{
+	return IsParallelWorker() ? audit_current() : 0;
 }
 
 /* ---- guards ---- */
@@ -237,6 +291,8 @@ make_guard(QueryDesc *query, const Principal *p)
 
 	g->query = query;
 	g->losses = access_losses();
+	g->started = events;
+	g->message = GetCurrentStatementStartTimestamp();
 	g->privileged = p == NULL;
 	if (p != NULL)
 		strlcpy(g->sid, p->sid, sizeof(g->sid));
@@ -252,7 +308,8 @@ guard_holds(const Guard *g)
 {
 	const Principal *p;
 
-	if (g->privileged)
+	/* it has just been started: what it began with is what there is */
+	if (g->privileged || (g->started == events && g->message == GetCurrentStatementStartTimestamp()))
 		return true;
 	p = access_refresh();
 	return p != NULL && strcmp(p->sid, g->sid) == 0 && access_losses() == g->losses;
@@ -279,6 +336,17 @@ refuse_copy(const char *what)
 			 errmsg("health records cannot be kept beyond the session"),
 			 errdetail("%s would hold rows that a withdrawn consent no longer allows to read.", what),
 			 errhint("Read the rows where they are needed, or export them with the functions made for it.")));
+}
+
+/* A view without security_invoker, or a SECURITY DEFINER function, of a superuser. */
+static void
+refuse_lent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("health records cannot be read with the rights of a role that row security does not bind"),
+			 errdetail("A view or a function would show its owner's sight of them to its caller."),
+			 errhint("Make the view WITH (security_invoker), the function SECURITY INVOKER.")));
 }
 
 static void
@@ -311,6 +379,8 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 			if (f->keeper != NULL)
 				refuse_copy(f->keeper);
 	}
+	else if (plan->lent)
+		refuse_lent();
 	else if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return false;
 
@@ -318,9 +388,11 @@ before_read(const QueryDesc *query, int eflags, PlanReads *plan, const Principal
 	*principal = plan->bypassed ? NULL : p;
 	if (p == NULL && !plan->bypassed)
 		return false;
-	if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
+	if (IsParallelWorker() && !plan->bypassed)
+		statement_intent = audit_current();
+	else if (statement_intent == 0 || strcmp(statement_sid, p ? p->sid : "") != 0)
 	{
-		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(plan->names));
+		statement_intent = write_intent(plan->bypassed, query->plannedstmt->queryId, names_in_order(query->plannedstmt));
 		strlcpy(statement_sid, p ? p->sid : "", sizeof(statement_sid));
 	}
 	return true;
@@ -332,7 +404,56 @@ guard_outer_statements(const Principal *p)
 {
 	for (Frame *f = frames; f != NULL; f = f->outer)
 		if (f->query != NULL && find_guard(f->query) == NULL)
-			make_guard(f->query, p)->intent = statement_intent;
+		{
+			Guard	   *g = make_guard(f->query, p);
+
+			g->intent = statement_intent;
+			g->started = 0;
+		}
+}
+
+/* ---- results that lie in a portal ---- */
+
+/*
+ * The result of EXECUTE, FETCH or RETURNING lies whole in its portal, from
+ * where a client may take it in pieces (extended protocol, a row limit in
+ * Execute) without any statement being started or run.  What is left after the
+ * first piece can no longer be held to the consent of the moment, so the portal
+ * is made useless: the next piece is an error, never a silent end.
+ */
+typedef struct Rest
+{
+	MemoryContextCallback callback;
+	char		name[NAMEDATALEN];
+	TimestampTz made;
+} Rest;
+
+/* Called when the next message of the client is about to be read. */
+static void
+close_rest(void *arg)
+{
+	Rest	   *rest = arg;
+	Portal		portal = GetPortalByName(rest->name);
+
+	if (PortalIsValid(portal) && portal->creation_time == rest->made && portal->status == PORTAL_READY && !portal->atEnd)
+		MarkPortalFailed(portal);
+}
+
+static void
+watch_rest(Portal portal)
+{
+	Rest	   *rest;
+
+	/* portals of the simple protocol are not visible, and run to their end */
+	if (!PortalIsValid(portal) || !portal->visible || portal->strategy == PORTAL_ONE_SELECT ||
+		portal->strategy == PORTAL_MULTI_QUERY || strlen(portal->name) >= NAMEDATALEN)
+		return;
+	rest = MemoryContextAllocZero(MessageContext, sizeof(Rest));
+	strlcpy(rest->name, portal->name, sizeof(rest->name));
+	rest->made = portal->creation_time;
+	rest->callback.func = close_rest;
+	rest->callback.arg = rest;
+	MemoryContextRegisterResetCallback(MessageContext, &rest->callback);
 }
 
 /* ---- hooks ---- */
@@ -364,6 +485,7 @@ watch_start(QueryDesc *query, int eflags)
 	bool		watched = !ehr_in_system_call() && !audit_is_writer() &&
 		!(IsParallelWorker() && at_top());
 
+	events++;
 	if (at_top() && !IsParallelWorker() && statement_intent != 0)
 		statement_boundary();
 	if (watched)
@@ -374,6 +496,8 @@ watch_start(QueryDesc *query, int eflags)
 			shows = before_read(query, eflags, &plan, &principal);
 		else if (query->plannedstmt->parallelModeNeeded && session_attached())
 			(void) access_refresh();	/* cannot be done once parallel mode is on */
+		if (query->plannedstmt->parallelModeNeeded && session_attached())
+			rights_publish();
 	}
 
 	if (prev_start)
@@ -418,6 +542,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 {
 	Guard	   *g = dlist_is_empty(&guards) ? NULL : find_guard(query);
 	Frame		frame = {frames, query};
+	Portal volatile portal = at_top() ? ActivePortal : NULL;
 	uint64		outer_intent = access_intent;
 
 	if (g != NULL && !guard_holds(g))
@@ -425,8 +550,10 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 		send_nothing(query);
 		return;
 	}
+	events++;
 	if (g != NULL)
 	{
+		shown = true;
 		frame.keeper = g->keeper;
 		access_intent = g->intent;
 		audit_set_current(g->intent);
@@ -437,7 +564,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 
 		/* a function in it may read; what it returns must not go into a table elsewhere */
 		inspect_plan(query->plannedstmt, &plan);
-		if (plan.writes_elsewhere && !has_bypassrls_privilege(GetUserId()))
+		if (plan.writes_elsewhere && !bypasses(GetUserId()))
 			frame.keeper = elsewhere;
 	}
 	frames = &frame;
@@ -455,6 +582,8 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 		audit_set_current(outer_intent);
 	}
 	PG_END_TRY();
+	if (portal != NULL && find_guard(query) != NULL)
+		watch_rest(portal);
 }
 
 static void
@@ -497,7 +626,7 @@ watch_copy(const CopyStmt *copy)
 	if (copy->relation == NULL || copy->is_from || ehr_in_system_call())
 		return;
 	relid = RangeVarGetRelid(copy->relation, NoLock, true);
-	if (OidIsValid(relid) && is_protected(relid) && has_bypassrls_privilege(GetUserId()))
+	if (OidIsValid(relid) && executor_protects(relid) && bypasses(GetUserId()))
 		(void) write_intent(true, 0, copy->relation->relname);
 }
 
@@ -524,9 +653,12 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 {
 	Frame		frame = {frames, NULL};
 	bool		top = at_top();
+	Portal volatile portal = ActivePortal;
 
+	if (top)
+		shown = false;
 	frame.explain = IsA(pstmt->utilityStmt, ExplainStmt);
-	if (!has_bypassrls_privilege(GetUserId()))
+	if (!bypasses(GetUserId()))
 		frame.keeper = keeper_of(pstmt->utilityStmt);
 	if (top && statement_intent != 0)
 		statement_boundary();
@@ -546,6 +678,8 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 		frames = frame.outer;
 	}
 	PG_END_TRY();
+	if (top && shown)
+		watch_rest(portal);
 	if (top && statement_intent != 0)
 		statement_boundary();
 }

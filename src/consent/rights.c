@@ -1,33 +1,38 @@
 /*
  * rights.c
- *		Compiling the rights of the attached session, and knowing when they are
- *		no longer those of now.
+ *		Loading the rights of the attached session, and knowing when they are no
+ *		longer those of now.
  *
  * The rights come from ehr_internal.compiled_rights() (sql/consent.sql), which
  * holds the rules.  They are loaded under the latest snapshot, whatever the
- * transaction's isolation, and again when the shared generation has moved
- * (consent or links changed and committed), when a period begins or ends, and
- * at every statement of a transaction that changed consent itself, so that one
- * sees one's own changes and not those that were rolled back.
+ * transaction's isolation.  When the log of changes (changes.c) names one of
+ * the session's persons or grantees, what bears on these persons is loaded
+ * again and the rest is kept; when a period begins or ends nothing is loaded,
+ * as the image holds the periods.  A transaction that changes consent itself
+ * sees its own changes, and not those that were rolled back.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/sinval.h"
+#include "storage/dsm.h"
+#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/formatting.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/uuid.h"
 
 #include "compat.h"
 #include "consent/access.h"
+#include "consent/changes.h"
 #include "consent/rights.h"
 #include "as_owner.h"
 
@@ -39,13 +44,22 @@
 static Rights *kept[KEPT_RIGHTS];
 static uint64 uses = 0;
 static uint64 losses = 0;
-static bool changed_here = false;	/* this transaction changed consent */
+
+/* More persons than that at a time are not picked out: all is loaded again. */
+#define MOST_PERSONS 1000
 
 Rights	   *rights_now = NULL;
 bool		rights_checked = false;
 
-PG_FUNCTION_INFO_V1(ehr_consent_changed);
-PG_FUNCTION_INFO_V1(ehr_consent_changed_trigger);
+/* Whom a change may concern a session by: its persons, and the names it goes by. */
+typedef struct KnownPersons
+{
+	uint32		grantee[4];
+	int			n_grantees;
+	int64	   *persons;		/* open addressing, 0: free */
+	uint32		mask;
+	uint32		n;
+} KnownPersons;
 
 void
 access_recheck(void)
@@ -59,21 +73,102 @@ access_losses(void)
 	return rights_now != NULL ? rights_now->losses : 0;
 }
 
+/* ---- known persons ---- */
+
+static bool
+is_known(const KnownPersons *known, int64 person)
+{
+	uint32		i = subject_hash(person) & known->mask;
+
+	while (known->persons[i] != 0 && known->persons[i] != person)
+		i = (i + 1) & known->mask;
+	return known->persons[i] == person;
+}
+
+static void
+know_person(KnownPersons *known, int64 person, MemoryContext context)
+{
+	uint32		i;
+
+	if (person == 0 || is_known(known, person))
+		return;
+	if (known->n >= (known->mask + 1) / 2)
+	{
+		KnownPersons grown = *known;
+
+		grown.mask = 2 * known->mask + 1;
+		grown.n = 0;
+		grown.persons = MemoryContextAllocExtended(context, sizeof(int64) * ((Size) grown.mask + 1),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		for (i = 0; i <= known->mask; i++)
+			know_person(&grown, known->persons[i], context);
+		pfree(known->persons);
+		*known = grown;
+	}
+	i = subject_hash(person) & known->mask;
+	while (known->persons[i] != 0)
+		i = (i + 1) & known->mask;
+	known->persons[i] = person;
+	known->n++;
+}
+
+static KnownPersons *
+new_known(const Principal *p, MemoryContext context)
+{
+	KnownPersons *known = MemoryContextAllocZero(context, sizeof(KnownPersons));
+	const char *const names[] = {"anybody", psprintf("practitioner:%s", p->sub), psprintf("%s:%s", strcmp(p->kind, "insurer") == 0 ? "insurer" : "facility", p->org),
+	psprintf("person:%s", asc_tolower(p->sub, strlen(p->sub)))};
+
+	/* as ehr_internal.grantees_of(), or more: then too much is looked up again */
+	for (int i = 0; i < lengthof(names); i++)
+		known->grantee[known->n_grantees++] = change_name(names[i], strlen(names[i]));
+	known->mask = 63;
+	known->persons = MemoryContextAllocZero(context, sizeof(int64) * 64);
+	return known;
+}
+
+/* Persons of whom something concerns a session. */
+typedef struct Concerned
+{
+	const KnownPersons *known;
+	int64	   *persons;
+	int			n;
+	bool		many;
+} Concerned;
+
+static void
+note_concerned(const Change *change, void *arg)
+{
+	Concerned  *c = arg;
+	bool		ours = change->grantee == 0 && is_known(c->known, change->person);
+
+	for (int i = 0; i < c->known->n_grantees && !ours; i++)
+		ours = change->grantee == c->known->grantee[i];
+	if (!ours)
+		return;
+	if (c->n == MOST_PERSONS)
+		c->many = true;
+	else
+		c->persons[c->n++] = change->person;
+}
+
 /* ---- loading ---- */
 
 static const char load_sql[] =
-"SELECT c.relation, c.subject, c.deny, c.types, c.labels, c.author, c.document, c.starts, c.ends "
-"FROM ehr_internal.compiled_rights($1, $2, $3, $4) AS c ORDER BY c.subject";
+"SELECT c.relation, c.person, c.subject, c.consent, c.deny, c.depth, c.types, c.labels, c.author, c.document, "
+"c.data_from, c.data_until, c.starts, c.ends "
+"FROM ehr_internal.compiled_rights($1, $2, $3, $4, $5) AS c ORDER BY c.subject, c.consent";
 
 enum LoadColumn
 {
-	COL_RELATION, COL_SUBJECT, COL_DENY, COL_TYPES, COL_LABELS, COL_AUTHOR, COL_DOCUMENT, COL_STARTS, COL_ENDS,
+	COL_RELATION, COL_PERSON, COL_SUBJECT, COL_CONSENT, COL_DENY, COL_DEPTH, COL_TYPES, COL_LABELS, COL_AUTHOR, COL_DOCUMENT,
+	COL_DATA_FROM, COL_DATA_UNTIL, COL_STARTS, COL_ENDS,
 	LOAD_COLUMNS
 };
 
 /* Sets the bits of an int2[]. */
 static void
-set_types(uint64 types[TYPE_WORDS], Datum array)
+set_types(TypeSet *set, Datum array)
 {
 	ArrayType  *a = DatumGetArrayTypeP(array);
 	int			n = ArrayGetNItems(ARR_NDIM(a), ARR_DIMS(a));
@@ -81,188 +176,69 @@ set_types(uint64 types[TYPE_WORDS], Datum array)
 
 	if (ARR_HASNULL(a))
 		elog(ERROR, "compiled rights have a null type");
+	memset(set, 0, sizeof(TypeSet));
 	for (int i = 0; i < n; i++)
 		if (type[i] >= 0 && type[i] < TYPE_WORDS * 64)
-			types[type[i] / 64] |= UINT64CONST(1) << (type[i] % 64);
-}
-
-/*
- * Is the row in force now?  Notes when that will change.
- */
-static bool
-in_force(Rights *r, const Datum *values, const bool *nulls, TimestampTz now)
-{
-	TimestampTz starts = nulls[COL_STARTS] ? DT_NOBEGIN : DatumGetTimestampTz(values[COL_STARTS]);
-	TimestampTz ends = nulls[COL_ENDS] ? DT_NOEND : DatumGetTimestampTz(values[COL_ENDS]);
-
-	if (starts > now && starts < r->next_change)
-		r->next_change = starts;
-	if (ends > now && ends < r->next_change)
-		r->next_change = ends;
-	return starts <= now && now < ends;
-}
-
-/* Where another element goes in an array of the rights' context that may have to grow. */
-static void *
-room_for_one(void *array, uint32 used, uint32 *max, Size size)
-{
-	if (used < *max)
-		return array;
-	*max *= 2;
-	return repalloc_huge(array, size * (Size) *max);
-}
-
-/* Rows come in the order of their subject, so a subject's rights stand together. */
-static void
-add_right(Rights *r, int64 subject, const Datum *values, const bool *nulls)
-{
-	Right	   *right;
-	Subject    *s;
-
-	if (r->n_subjects == 0 || r->subjects[r->n_subjects - 1].subject != subject)
-	{
-		r->subjects = room_for_one(r->subjects, r->n_subjects, &r->max_subjects, sizeof(Subject));
-		s = &r->subjects[r->n_subjects++];
-		memset(s, 0, sizeof(Subject));
-		s->subject = subject;
-		s->first = r->n_rights;
-	}
-	s = &r->subjects[r->n_subjects - 1];
-	r->rights = room_for_one(r->rights, r->n_rights, &r->max_rights, sizeof(Right));
-	right = &r->rights[r->n_rights++];
-	s->count++;
-
-	memset(right, 0, sizeof(Right));
-	right->deny = DatumGetBool(values[COL_DENY]);
-	right->all_types = nulls[COL_TYPES];
-	if (!nulls[COL_TYPES])
-		set_types(right->types, values[COL_TYPES]);
-	right->labels = nulls[COL_LABELS] ? 0 : DatumGetInt32(values[COL_LABELS]);
-	right->document = nulls[COL_DOCUMENT] ? 0 : DatumGetInt64(values[COL_DOCUMENT]);
-	if (!nulls[COL_AUTHOR])
-		right->author = MemoryContextStrdup(r->context, TextDatumGetCString(values[COL_AUTHOR]));
+			set->words[type[i] / 64] |= UINT64CONST(1) << (type[i] % 64);
 }
 
 static void
-set_authored(Rights *r)
+add_row(RightsLoading *l, const Datum *values, const bool *nulls, TimestampTz now)
 {
-	if (r->org_len == 0)
-		return;
-	r->authored = true;
-	if (r->author == NULL)
-	{
-		r->author = MemoryContextAlloc(r->context, VARHDRSZ + r->org_len);
-		SET_VARSIZE(r->author, VARHDRSZ + r->org_len);
-		memcpy(VARDATA(r->author), r->org, r->org_len);
-	}
+	RightRow	row;
+	TypeSet		types;
+
+	row.relation = TextDatumGetCString(values[COL_RELATION]);
+	row.person = nulls[COL_PERSON] ? 0 : DatumGetInt64(values[COL_PERSON]);
+	row.subject = nulls[COL_SUBJECT] ? 0 : DatumGetInt64(values[COL_SUBJECT]);
+	row.consent = nulls[COL_CONSENT] ? NULL : (const char *) DatumGetUUIDP(values[COL_CONSENT])->data;
+	row.deny = DatumGetBool(values[COL_DENY]);
+	row.depth = DatumGetInt16(values[COL_DEPTH]);
+	row.types = nulls[COL_TYPES] ? NULL : &types;
+	if (row.types != NULL)
+		set_types(&types, values[COL_TYPES]);
+	row.labels = nulls[COL_LABELS] ? 0 : DatumGetInt32(values[COL_LABELS]);
+	row.author = nulls[COL_AUTHOR] ? NULL : TextDatumGetCString(values[COL_AUTHOR]);
+	row.document = nulls[COL_DOCUMENT] ? 0 : DatumGetInt64(values[COL_DOCUMENT]);
+	row.data_from = nulls[COL_DATA_FROM] ? PG_INT32_MIN : DatumGetDateADT(values[COL_DATA_FROM]);
+	row.data_until = nulls[COL_DATA_UNTIL] ? PG_INT32_MAX : DatumGetDateADT(values[COL_DATA_UNTIL]);
+	row.starts = nulls[COL_STARTS] ? DT_NOBEGIN : DatumGetTimestampTz(values[COL_STARTS]);
+	row.ends = nulls[COL_ENDS] ? DT_NOEND : DatumGetTimestampTz(values[COL_ENDS]);
+	rights_add(l, &row, now);
 }
 
+static SPIPlanPtr
+prepare(const char *sql, int n, Oid *types)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, n, types);
+
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare the loading of rights");
+	return plan;
+}
+
+/* Fetches the rows of compiled_rights(); persons: NULL for all. SPI is connected. */
 static void
-add_row(Rights *r, const Datum *values, const bool *nulls, TimestampTz now)
-{
-	char		relation = TextDatumGetCString(values[COL_RELATION])[0];
-
-	if (!in_force(r, values, nulls, now))
-		return;
-	switch (relation)
-	{
-		case 'a':				/* authored */
-			set_authored(r);
-			break;
-		case 's':				/* shared: what is about no patient */
-			r->shared = true;
-			set_types(r->shared_types, values[COL_TYPES]);
-			break;
-		default:				/* own, consent */
-			if (!nulls[COL_SUBJECT])
-				add_right(r, DatumGetInt64(values[COL_SUBJECT]), values, nulls);
-	}
-}
-
-/*
- * What one look at a subject decides: is there a grant of everything and no
- * denial?  Labels of two grants do not add up to a grant of both, so one grant
- * is taken.
- */
-static void
-judge_subject(const Rights *r, Subject *s)
-{
-	bool		denied = false;
-
-	for (uint32 i = 0; i < s->count; i++)
-	{
-		const Right *right = &r->rights[s->first + i];
-		bool		everything = right->all_types && right->document == 0 && right->author == NULL;
-
-		denied |= right->deny;
-		s->granted |= !right->deny;
-		if (everything && !right->deny && (!s->open || (s->open_labels & ~right->labels) == 0))
-		{
-			s->open = true;
-			s->open_labels = right->labels;
-		}
-	}
-	s->open &= !denied;
-}
-
-static void
-index_subjects(Rights *r)
-{
-	for (uint32 i = 0; i < r->n_subjects; i++)
-	{
-		Subject    *s = &r->subjects[i];
-
-		judge_subject(r, s);
-		subject_add(&r->set, s->subject, i | (s->open ? SUBJECT_OPEN : 0));
-	}
-}
-
-static Rights *
-new_rights(const Principal *p, uint64 generation)
-{
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "ehr compiled rights", ALLOCSET_DEFAULT_SIZES);
-	Rights	   *r = MemoryContextAllocZero(context, sizeof(Rights));
-
-	r->context = context;
-	r->generation = generation;
-	r->next_change = DT_NOEND;
-	strlcpy(r->sid, p->sid, sizeof(r->sid));
-	strlcpy(r->org, p->org, sizeof(r->org));
-	r->org_len = strlen(r->org);
-	r->max_rights = r->max_subjects = 16;
-	r->rights = MemoryContextAlloc(context, sizeof(Right) * r->max_rights);
-	r->subjects = MemoryContextAlloc(context, sizeof(Subject) * r->max_subjects);
-	subject_set_init(&r->set, context);
-	return r;
-}
-
-/* Fetches the rows of compiled_rights() under the latest snapshot, as the owner in system mode. */
-static void
-fetch_rights(Rights *r, const Principal *p)
+fetch_rights(RightsLoading *l, MemoryContext loading, KnownPersons *known, MemoryContext known_context, const Principal *p,
+			 ArrayType *persons, TimestampTz now)
 {
 	static SPIPlanPtr plan = NULL;
-	TimestampTz now = GetCurrentTimestamp();
-	EhrRoleSwitch saved;
-	Datum		args[4];
+	static const char no_nulls[] = "     ";
+	Datum		args[5];
 	Portal		portal;
 
-	ehr_become_owner(&saved, EHR_AS_SYSTEM);
-	PushActiveSnapshot(GetLatestSnapshot());
-	SPI_connect();
 	if (plan == NULL)
 	{
-		Oid			types[4] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-		SPIPlanPtr	made = SPI_prepare(load_sql, 4, types);
+		Oid			types[5] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID};
 
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare the loading of rights");
-		plan = made;
+		plan = prepare(load_sql, 5, types);
 	}
 	args[0] = CStringGetTextDatum(p->kind);
 	args[1] = CStringGetTextDatum(p->sub);
 	args[2] = CStringGetTextDatum(p->org);
 	args[3] = CStringGetTextDatum(p->purpose);
-	portal = SPI_cursor_open(NULL, plan, args, NULL, true);
+	args[4] = PointerGetDatum(persons);
+	portal = SPI_cursor_open(NULL, plan, args, persons == NULL ? "    n" : no_nulls, true);
 	do
 	{
 		SPI_cursor_fetch(portal, true, 1000);
@@ -272,89 +248,171 @@ fetch_rights(Rights *r, const Principal *p)
 			bool		nulls[LOAD_COLUMNS];
 
 			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-			add_row(r, values, nulls, now);
+			MemoryContextSwitchTo(loading);
+			add_row(l, values, nulls, now);
+			if (!nulls[COL_PERSON])
+				know_person(known, DatumGetInt64(values[COL_PERSON]), known_context);
 		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
 	} while (SPI_processed > 0);
 	SPI_cursor_close(portal);
-	SPI_finish();
-	PopActiveSnapshot();
-	ehr_become_caller(&saved);
 }
 
-static bool
-same_rights(const Rights *a, const Subject *x, const Rights *b, const Subject *y)
+static int
+compare_persons(const void *a, const void *b)
 {
-	if (x->count != y->count)
-		return false;
-	for (uint32 i = 0; i < x->count; i++)
-	{
-		Right		r = a->rights[x->first + i];
-		Right		s = b->rights[y->first + i];
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
 
-		if ((r.author == NULL) != (s.author == NULL) ||
-			(r.author != NULL && strcmp(r.author, s.author) != 0))
-			return false;
-		r.author = s.author = NULL;
-		if (memcmp(&r, &s, sizeof(Right)) != 0)
-			return false;
+	return (x > y) - (x < y);
+}
+
+/* The persons concerned and all that are one with them, ascending. SPI is connected. */
+static ArrayType *
+fetch_cluster(const int64 *persons, int n)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum	   *values = palloc(n * sizeof(Datum));
+	Datum		arg;
+	ArrayType  *result;
+	bool		isnull;
+
+	if (plan == NULL)
+	{
+		Oid			type = INT8ARRAYOID;
+
+		plan = prepare("SELECT ehr_internal.person_cluster($1)", 1, &type);
 	}
-	return true;
+	for (int i = 0; i < n; i++)
+		values[i] = Int64GetDatum(persons[i]);
+	arg = PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	if (SPI_execute_plan(plan, &arg, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not look up persons");
+	result = DatumGetArrayTypePCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	qsort(ARR_DATA_PTR(result), ArrayGetNItems(ARR_NDIM(result), ARR_DIMS(result)), sizeof(int64), compare_persons);
+	return result;
 }
 
 /*
- * Could the old rights show a row that the new ones do not?  May answer yes
- * where the change is subtle and took nothing: then an open cursor ends early.
+ * Makes r the rights of p under the latest snapshot: all of them, or, with
+ * old, what bears on the persons concerned, and the rest from old.
  */
-static bool
-something_lost(const Rights *old, const Rights *new)
+static void
+build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *concerned)
 {
-	if (strcmp(old->sid, new->sid) != 0 || (old->authored && !new->authored) ||
-		memcmp(old->shared_types, new->shared_types, sizeof(old->shared_types)) != 0)
-		return true;
-	for (uint32 i = 0; i < old->n_subjects; i++)
-	{
-		const Subject *before = &old->subjects[i];
-		const SubjectSlot *slot = subject_find(&new->set, before->subject);
-		const Subject *after = slot ? &new->subjects[slot->more & SUBJECT_INDEX] : NULL;
+	MemoryContext loading = AllocSetContextCreate(CurrentMemoryContext, "ehr loading rights", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(loading);
+	TimestampTz now = GetCurrentTimestamp();
+	RightsLoading *l = rights_loading(p->sid, p->org);
+	EhrRoleSwitch saved;
+	ArrayType  *persons = NULL;
 
-		if (after == NULL ||
-			(!same_rights(old, before, new, after) && !(after->open && after->open_labels == -1)))
-			return true;
+	ehr_become_owner(&saved, EHR_AS_SYSTEM);
+	PushActiveSnapshot(GetLatestSnapshot());
+	SPI_connect();				/* which changes the memory context, as all of SPI does */
+	if (old != NULL)
+	{
+		persons = fetch_cluster(concerned->persons, concerned->n);
+		MemoryContextSwitchTo(loading);
+		rights_keep(l, old, (int64 *) ARR_DATA_PTR(persons), ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons)));
 	}
-	return false;
+	fetch_rights(l, loading, r->known, r->context, p, persons, now);
+	SPI_finish();
+	PopActiveSnapshot();
+	ehr_become_caller(&saved);
+	MemoryContextSwitchTo(loading);
+	rights_attach(r, rights_finish(l, r->context, now));
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(loading);
 }
+
+/* ---- what is kept ---- */
 
 /* The place of the session's rights: where they are, else a free one, else that of the longest unused. */
 static Rights **
 place_of(const char *sid)
 {
+	static Rights **last = &kept[0];	/* mostly the same again */
 	Rights	  **best = &kept[0];
 
+	if (*last != NULL && strcmp((*last)->image->sid, sid) == 0)
+		return last;
 	for (int i = 0; i < KEPT_RIGHTS; i++)
 	{
 		Rights	   *r = kept[i];
 
-		if (r != NULL && strcmp(r->sid, sid) == 0)
-			return &kept[i];
+		if (r != NULL && strcmp(r->image->sid, sid) == 0)
+			return last = &kept[i];
 		if (*best != NULL && (r == NULL || r->last_used < (*best)->last_used))
 			best = &kept[i];
 	}
 	return best;
 }
 
+/* Makes what goes with an attached image in this process alone. */
 static void
-load_rights(const Principal *principal, uint64 generation)
+prepare_rights(Rights *r)
+{
+	const RightsImage *image = r->image;
+
+	r->n_noted = (image->exact ? image->n_cells : image->n_subjects) / 64 + 1;
+	r->noted = MemoryContextAllocExtended(r->context, r->n_noted * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	r->noted_intent = 0;
+	if (image->authored)
+	{
+		r->author = MemoryContextAlloc(r->context, VARHDRSZ + image->org_len);
+		SET_VARSIZE(r->author, VARHDRSZ + image->org_len);
+		memcpy(VARDATA(r->author), image->org, image->org_len);
+	}
+}
+
+static void
+drop_rights(Rights *r)
+{
+	if (r->published != NULL)
+		dsm_detach(r->published);
+	MemoryContextDelete(r->context);
+}
+
+static Rights *
+new_rights(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "ehr rights", ALLOCSET_DEFAULT_SIZES);
+	Rights	   *r = MemoryContextAllocZero(context, sizeof(Rights));
+
+	r->context = context;
+	return r;
+}
+
+/* Loads the rights of p; all, unless concerned names persons. Changes up to position are known then. */
+static void
+load_rights(const Principal *principal, const Concerned *concerned, uint64 position)
 {
 	Principal	p = *principal;
-	Rights	   *r = new_rights(&p, generation);
+	Rights	   *r = new_rights();
+	Rights	   *old = *place_of(p.sid);
 	Rights	  **place;
+	bool		part = concerned != NULL;
 
+	if (old != NULL && strcmp(old->image->sid, p.sid) != 0)
+		old = NULL;
+	r->position = position;
+	r->own_changes = changes_here_count();
 	PG_TRY();
 	{
-		fetch_rights(r, &p);
-		index_subjects(r);
+		if (part)
+		{
+			/* the set of persons only grows until all is loaded again */
+			r->known = MemoryContextAlloc(r->context, sizeof(KnownPersons));
+			*r->known = *old->known;
+			r->known->persons = MemoryContextAllocHuge(r->context, sizeof(int64) * ((Size) old->known->mask + 1));
+			memcpy(r->known->persons, old->known->persons, sizeof(int64) * ((Size) old->known->mask + 1));
+		}
+		else
+			r->known = new_known(&p, r->context);
+		build_rights(r, &p, part ? old : NULL, concerned);
+		prepare_rights(r);
 	}
 	PG_CATCH();
 	{
@@ -362,131 +420,180 @@ load_rights(const Principal *principal, uint64 generation)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	r->losses = old == NULL || rights_lost(old, r) ? ++losses : old->losses;
 	place = place_of(p.sid);
-	r->losses = *place == NULL || something_lost(*place, r) ? ++losses : (*place)->losses;
 	if (*place != NULL)
-		MemoryContextDelete((*place)->context);
+		drop_rights(*place);
 	*place = rights_now = r;
 }
 
-static bool
-still_good(const Rights *r, uint64 generation)
+/*
+ * Brings kept rights up to now. Not in parallel mode, where the statement
+ * goes on with what it began with.
+ */
+static void
+renew_rights(Rights *r, const Principal *p, TimestampTz now)
 {
-	/* in parallel mode nothing can be loaded: the statement goes on with what it began with */
-	return IsInParallelMode() ||
-		(r->generation == generation && !changed_here && GetCurrentTimestamp() < r->next_change);
+	bool		all = r->position == 0 || now >= r->image->reload_at;
+	uint64		position = changes_end();
+	Concerned	concerned = {r->known};
+
+	rights_now = r;
+	if (!all && (position != r->position || changes_here_count() != r->own_changes))
+	{
+		concerned.persons = palloc(MOST_PERSONS * sizeof(int64));
+		position = changes_since(r->position, note_concerned, &concerned, &all);
+		(void) changes_here(note_concerned, &concerned, &all);
+		r->position = position;
+		r->own_changes = changes_here_count();
+	}
+	all |= concerned.many;
+	if (all || concerned.n > 0)
+	{
+		/* should the loading fail, all of it is tried again */
+		r->position = 0;
+		AcceptInvalidationMessages();
+		load_rights(p, all ? NULL : &concerned, position);
+	}
+	else if (now >= r->image->next_change)
+	{
+		if (rights_look_at_periods(r->image, now))
+			r->losses = ++losses;
+		if (r->published != NULL)
+			dsm_detach(r->published);
+		r->published = NULL;
+	}
+	if (concerned.persons != NULL)
+		pfree(concerned.persons);
 }
 
 const Principal *
 access_refresh(void)
 {
 	const Principal *p;
-	uint64		generation;
+	TimestampTz now;
 	Rights	   *r;
 
 	session_require_preload();
 	rights_checked = false;		/* stays so if anything below fails */
 	rights_now = NULL;
-	p = session_principal();
+	if (IsParallelWorker())
+		return rights_of_leader();
+	now = session_attached() ? GetCurrentTimestamp() : 0;
+	p = session_attached() ? session_principal_at(now) : NULL;
 	if (p == NULL)
 	{
 		rights_checked = true;
 		return NULL;
 	}
 
-	/* the generation is read first: what changes while we load is loaded the next time */
-	generation = pg_atomic_read_u64(&consent_shared->generation);
 	r = *place_of(p->sid);
-	if (r != NULL && strcmp(r->sid, p->sid) == 0 && still_good(r, generation))
-		rights_now = r;
-	else if (IsInParallelMode())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("consent cannot be looked up inside a parallel query"),
-				 errhint("Do not mark functions that read health records PARALLEL SAFE, or SET max_parallel_workers_per_gather = 0.")));
-	else
+	if (r != NULL && strcmp(r->image->sid, p->sid) != 0)
+		r = NULL;
+	if (IsInParallelMode())
 	{
-		AcceptInvalidationMessages();
-		load_rights(p, generation);
-		p = session_principal();
-		if (p == NULL)
-			rights_now = NULL;
+		if (r == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("consent cannot be looked up inside a parallel query"),
+					 errhint("SET max_parallel_workers_per_gather = 0.")));
+		rights_now = r;
 	}
-	if (rights_now != NULL)
+	else if (r == NULL)
+	{
+		/* the position is read first: what changes while we load is loaded the next time */
+		uint64		position = changes_end();
+
+		AcceptInvalidationMessages();
+		load_rights(p, NULL, position);
+	}
+	else
+		renew_rights(r, p, now);
+	/* loading looks at other principals' entries, not at ours, but it takes time */
+	if (rights_now != r)
+		p = session_principal();
+	if (p == NULL)
+		rights_now = NULL;
+	else
 		rights_now->last_used = ++uses;
 	rights_checked = true;
 	return p;
 }
 
-/* ---- changes ---- */
-
-/* Without preload nobody can have a session, so nobody needs to know. */
-static void
-mark_changed(void)
+/* What was loaded may hold changes of a transaction that has ended. */
+void
+access_forget_own_changes(bool committed)
 {
-	changed_here = consent_shared != NULL;
-	rights_checked = false;
-}
-
-/* ehr_internal.consent_changed() → void: for rooms that change who may read what without the triggers */
-Datum
-ehr_consent_changed(PG_FUNCTION_ARGS)
-{
-	mark_changed();
-	PG_RETURN_VOID();
-}
-
-/* statement trigger on the tables that compiled_rights() reads */
-Datum
-ehr_consent_changed_trigger(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("ehr_internal.consent_changed_trigger() is a trigger function")));
-	mark_changed();
-	return PointerGetDatum(NULL);
-}
-
-/*
- * The generation moves after the commit is visible to others and before the
- * client hears of it: whoever starts a statement after that answer reloads.
- */
-static void
-access_xact_callback(XactEvent event, void *arg)
-{
-	switch (event)
+	for (int i = 0; i < KEPT_RIGHTS; i++)
 	{
-		case XACT_EVENT_PRE_PREPARE:
-			if (changed_here)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that changed consent or links of patients"),
-						 errdetail("Other sessions would not hear of its commit.")));
-			break;
-		case XACT_EVENT_COMMIT:
-			if (changed_here)
-				pg_atomic_fetch_add_u64(&consent_shared->generation, 1);
-			changed_here = false;
-			rights_checked = false;
-			access_intent = 0;
-			break;
-		case XACT_EVENT_ABORT:
-			/* what was loaded may hold changes that have just been undone */
-			for (int i = 0; changed_here && i < KEPT_RIGHTS; i++)
-				if (kept[i] != NULL)
-					kept[i]->generation = 0;
-			changed_here = false;
-			rights_checked = false;
-			access_intent = 0;
-			break;
-		default:
-			break;
+		if (kept[i] == NULL || kept[i]->own_changes == 0)
+			continue;
+		kept[i]->own_changes = 0;
+		if (!committed)
+			kept[i]->position = 0;
 	}
 }
 
-void
-access_init(void)
+/* ---- parallel workers ---- */
+
+static pg_atomic_uint32 *
+published_by(PGPROC *proc)
 {
-	RegisterXactCallback(access_xact_callback, NULL);
+	int			i = (int) (proc - ProcGlobal->allProcs);
+
+	return i >= 0 && i < consent_shared->n_published ? &consent_shared->published[i] : NULL;
+}
+
+void
+rights_publish(void)
+{
+	pg_atomic_uint32 *place = published_by(MyProc);
+	Rights	   *r = rights_now;
+
+	if (place == NULL || IsParallelWorker())
+		return;
+	if (r != NULL && r->published == NULL)
+	{
+		r->published = dsm_create(r->image->size, 0);
+		memcpy(dsm_segment_address(r->published), r->image, r->image->size);
+		dsm_pin_mapping(r->published);
+	}
+	pg_atomic_write_u32(place, r == NULL ? DSM_HANDLE_INVALID : dsm_segment_handle(r->published));
+}
+
+/*
+ * The leader's rights, as it published them before the statement began: so
+ * that all of a statement goes by the same ones, whatever the clock says.
+ */
+const Principal *
+rights_of_leader(void)
+{
+	static Rights *mine = NULL;
+	static Principal leader;
+	pg_atomic_uint32 *place = MyProc->lockGroupLeader != NULL ? published_by(MyProc->lockGroupLeader) : NULL;
+	dsm_handle	handle = place != NULL ? pg_atomic_read_u32(place) : DSM_HANDLE_INVALID;
+
+	if (!session_attached() || handle == DSM_HANDLE_INVALID)
+	{
+		rights_checked = true;
+		return NULL;
+	}
+	if (mine == NULL)
+	{
+		Rights	   *r = new_rights();
+
+		r->published = dsm_attach(handle);
+		if (r->published == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the leader of a parallel query has gone")));
+		dsm_pin_mapping(r->published);
+		rights_attach(r, dsm_segment_address(r->published));
+		prepare_rights(r);
+		mine = r;
+	}
+	strlcpy(leader.sid, mine->image->sid, sizeof(leader.sid));
+	rights_now = mine;
+	rights_checked = true;
+	return &leader;
 }

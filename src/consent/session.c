@@ -23,6 +23,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/backend_status.h"
@@ -35,6 +36,7 @@
 #include "audit/audit.h"
 #include "compat.h"
 #include "consent/access.h"
+#include "consent/changes.h"
 #include "consent/session.h"
 #include "consent/spent.h"
 #include "core/jws.h"
@@ -71,6 +73,7 @@ static char *token_audience = NULL;
 static int	token_leeway = 10;
 static int	token_max_lifetime = 86400;
 static int	max_sessions = 10000;
+static bool connection_scope = true;
 
 static char *session_setting = NULL;
 static bool sealing = false;	/* this file is setting ehr.session */
@@ -87,15 +90,22 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 /* ---- shared memory ---- */
 
+static Size
+consent_shmem_size(void)
+{
+	return add_size(offsetof(ConsentShared, published), mul_size(MaxBackends, sizeof(pg_atomic_uint32)));
+}
+
 static void
 request_shmem(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(ConsentShared)));
+	RequestAddinShmemSpace(consent_shmem_size());
+	RequestAddinShmemSpace(changes_shmem_size());
 	RequestAddinShmemSpace(hash_estimate_size(max_sessions, sizeof(SessionEntry)));
 	RequestAddinShmemSpace(spent_shmem_size(2 * (long) max_sessions));
-	RequestNamedLWLockTranche("ehr_session", 1);
+	RequestNamedLWLockTranche("ehr_session", 2);
 }
 
 static void
@@ -108,12 +118,15 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	consent_shared = ShmemInitStruct("ehr consent", sizeof(ConsentShared), &found);
+	consent_shared = ShmemInitStruct("ehr consent", consent_shmem_size(), &found);
 	if (!found)
 	{
 		consent_shared->lock = &GetNamedLWLockTranche("ehr_session")->lock;
 		pg_atomic_init_u64(&consent_shared->ended, 0);
-		pg_atomic_init_u64(&consent_shared->generation, 1);
+		consent_shared->changes_lock = &GetNamedLWLockTranche("ehr_session")[1].lock;
+		consent_shared->n_published = MaxBackends;
+		for (int i = 0; i < consent_shared->n_published; i++)
+			pg_atomic_init_u32(&consent_shared->published[i], DSM_HANDLE_INVALID);
 		if (!pg_strong_random(consent_shared->secret, sizeof(consent_shared->secret)))
 			ereport(FATAL,
 					(errcode(ERRCODE_INTERNAL_ERROR),
@@ -123,6 +136,7 @@ startup_shmem(void)
 	info.entrysize = sizeof(SessionEntry);
 	sessions = ShmemInitHash("ehr sessions", max_sessions, max_sessions, &info, HASH_ELEM | HASH_BLOBS);
 	spent_shmem_init(2 * (long) max_sessions);
+	changes_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -181,7 +195,8 @@ unseal(const char *text, size_t len, const char *domain, SessionKey *key)
 /*
  * The setting's guard: the empty value (the default, RESET, DISCARD ALL), our
  * own calls, and the leader's value in a new parallel worker pass, the last
- * two only with a MAC that holds.
+ * two only with a MAC that holds.  What is sealed goes on to assign_session(),
+ * so that it is opened once.
  */
 static bool
 check_session(char **newval, void **extra, GucSource source)
@@ -192,7 +207,13 @@ check_session(char **newval, void **extra, GucSource source)
 		return true;
 	if ((sealing || InitializingParallelWorker) &&
 		unseal(*newval, strlen(*newval), setting_domain, &key))
+	{
+		*extra = ehr_guc_malloc(sizeof(SessionKey));
+		if (*extra == NULL)
+			return false;
+		memcpy(*extra, &key, sizeof(SessionKey));
 		return true;
+	}
 	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
 	GUC_check_errmsg("a session cannot be set");
 	GUC_check_errdetail("Only a verified token or handle makes a session.");
@@ -204,8 +225,9 @@ check_session(char **newval, void **extra, GucSource source)
 static void
 assign_session(const char *newval, void *extra)
 {
-	attached = newval != NULL && newval[0] != '\0' &&
-		unseal(newval, strlen(newval), setting_domain, &attached_key);
+	attached = extra != NULL;
+	if (attached)
+		memcpy(&attached_key, extra, sizeof(SessionKey));
 	current_known = false;
 	access_recheck();
 }
@@ -277,6 +299,9 @@ session_init(void)
 							&token_leeway, 10, 0, 300, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.token_max_lifetime", "The longest lifetime of a token.", NULL,
 							&token_max_lifetime, 86400, 60, 31 * 86400, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomBoolVariable("ehr.connection_sessions", "Whether a session may last beyond its transaction.",
+							 "Off where a pooler gives the next transaction of a connection to another client.",
+							 &connection_scope, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.max_sessions", "How many sessions may be open at a time.", NULL,
 							&max_sessions, 10000, 100, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
@@ -285,6 +310,7 @@ session_init(void)
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
 	RegisterXactCallback(session_xact_callback, NULL);
+	changes_init();
 	audit_principal = fill_audit_principal;
 }
 
@@ -319,6 +345,12 @@ find_session(const SessionKey *key, Oid *role, Principal *out)
 const Principal *
 session_principal(void)
 {
+	return attached ? session_principal_at(GetCurrentTimestamp()) : NULL;
+}
+
+const Principal *
+session_principal_at(TimestampTz now)
+{
 	uint64		ended;
 
 	if (!attached)
@@ -331,7 +363,7 @@ session_principal(void)
 		current_known = true;
 		current_ended = ended;
 	}
-	return GetCurrentTimestamp() < current.expires ? &current : NULL;
+	return now < current.expires ? &current : NULL;
 }
 
 /* ---- tokens ---- */
@@ -348,6 +380,33 @@ refuse_token(void)
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pg_unreachable();
+}
+
+/*
+ * Reads a JWK.  The last one is remembered: to see that a public key is a good
+ * point of the curve takes as long as to verify a signature.
+ */
+static bool
+read_key(const char *jwk, Jwk *key)
+{
+	static char last_jwk[JWS_MAX_JWK];
+	static Jwk	last_key;
+	size_t		len = strlen(jwk);
+
+	if (len < sizeof(last_jwk) && last_jwk[0] != '\0' && strcmp(jwk, last_jwk) == 0)
+	{
+		*key = last_key;
+		return true;
+	}
+	if (jwk_parse(jwk, len, key) != JWS_OK)
+		return false;
+	/* a shared secret is not kept */
+	if (key->kind == JWK_ED25519 && len < sizeof(last_jwk))
+	{
+		memcpy(last_jwk, jwk, len + 1);
+		last_key = *key;
+	}
+	return true;
 }
 
 /*
@@ -383,7 +442,7 @@ fetch_key(const char *kid, Jwk *key)
 	{
 		char	   *jwk = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 
-		found = jwk != NULL && jwk_parse(jwk, strlen(jwk), key) == JWS_OK;
+		found = jwk != NULL && read_key(jwk, key);
 	}
 	SPI_finish();
 	PopActiveSnapshot();
@@ -547,7 +606,16 @@ is_local(text *scope)
 	if (strcmp(name, "transaction") == 0)
 		return true;
 	if (strcmp(name, "session") == 0)
+	{
+		if (!connection_scope)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("a session ends with its transaction here"),
+					 errdetail("ehr.connection_sessions is off: the connection may serve another client next."),
+					 errhint("Leave out the scope, and attach in each transaction."),
+					 errhidestmt(true)));
 		return false;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown scope of a session"),

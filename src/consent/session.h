@@ -27,15 +27,17 @@ typedef struct ConsentShared
 	LWLock	   *lock;			/* over both hash tables */
 	unsigned char secret[32];	/* of this postmaster's life; seals handles and the setting */
 	pg_atomic_uint64 ended;		/* counts sessions that ended before their time */
-	pg_atomic_uint64 generation;	/* counts commits that changed who may read what */
+	LWLock	   *changes_lock;	/* over the log of changes */
+	int			n_published;
+	pg_atomic_uint32 published[FLEXIBLE_ARRAY_MEMBER];	/* dsm_handle of each backend's rights, for its parallel workers */
 } ConsentShared;
 
 extern ConsentShared *consent_shared;
 
 /* from _PG_init, when preloaded */
 extern void session_init(void);
-extern void access_init(void);
 extern void executor_init(void);
+extern void support_init(void);
 
 /* Raises 55000, naming shared_preload_libraries, when the library was not preloaded. */
 extern void session_require_preload(void);
@@ -46,6 +48,9 @@ extern void session_require_preload(void);
  * call.  Safe in parallel workers.
  */
 extern const Principal *session_principal(void);
+
+/* The same, by a clock that was just looked at. */
+extern const Principal *session_principal_at(TimestampTz now);
 
 /* Is a session attached, be it valid or not? */
 extern bool session_attached(void);

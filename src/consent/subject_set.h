@@ -1,32 +1,55 @@
 /*
  * subject_set.h
- *		The subjects that a session's rights are about: an open-addressed hash
- *		of 16-byte slots, because what a row costs is the cache miss here.
+ *		The subjects that a session's rights are about.
  *
- * A slot says in itself what decides almost every row: whether everything but
- * sensitive rows is open.  What else is known about the subject stands in the
- * array that `more` points into.
+ * What a row costs is the cache miss here, so the first look goes to cells of
+ * two bits:
+ *
+ *		exact		one cell for each key from the lowest subject to the highest
+ *					(where they lie close enough): 0 none, 1 look into the slots,
+ *					3 everything without labels is open
+ *		not exact	a cell for each of some hash values: 0 none, 1 look into the
+ *					slots
+ *
+ * The slots are an open-addressed hash of 16 bytes each, at most half of them
+ * used.  A slot says whether everything is open, and with which labels; what
+ * else is known stands in the array that `more` points into.
  */
 #ifndef EHR_SUBJECT_SET_H
 #define EHR_SUBJECT_SET_H
 
-#define SUBJECT_OPEN	0x80000000u /* in more: rows without labels are open */
+#define SUBJECT_OPEN	0x80000000u /* in more: all rows with no other than open_labels are open */
 #define SUBJECT_INDEX	0x7fffffffu
 
 typedef struct SubjectSlot
 {
 	int64		subject;		/* 0: free; keys begin at 1 */
 	uint32		more;
-	uint32		noted;			/* number of the statement that noted it for the audit log */
+	int32		open_labels;
 } SubjectSlot;
 
-typedef struct SubjectSet
+/* as many slots as n subjects need; a power of two */
+static inline uint32
+subject_slots(uint32 n)
 {
-	SubjectSlot *slots;
-	uint32		mask;			/* number of slots - 1; they are a power of two */
-	uint32		members;
-	MemoryContext context;
-} SubjectSet;
+	uint32		slots = 16;
+
+	while (slots / 2 < n)
+		slots *= 2;
+	return slots;
+}
+
+#define CELL_NONE	0
+#define CELL_LOOK	1
+#define CELL_OPEN	3
+
+typedef struct SubjectCells
+{
+	uint64	   *words;			/* 32 cells each */
+	int64		lowest;			/* exact: the key of cell 0 */
+	uint64		n;
+	bool		exact;
+} SubjectCells;
 
 static inline uint32
 subject_hash(int64 subject)
@@ -35,65 +58,38 @@ subject_hash(int64 subject)
 }
 
 /* The subject's slot, or the free one where it would go. */
-static inline SubjectSlot *
-subject_slot(const SubjectSet *set, int64 subject)
+static inline uint32
+subject_place(const SubjectSlot *slots, uint32 mask, int64 subject)
 {
-	uint32		i = subject_hash(subject) & set->mask;
+	uint32		i = subject_hash(subject) & mask;
 
-	while (set->slots[i].subject != subject && set->slots[i].subject != 0)
-		i = (i + 1) & set->mask;
-	return &set->slots[i];
+	while (slots[i].subject != subject && slots[i].subject != 0)
+		i = (i + 1) & mask;
+	return i;
 }
 
-static inline SubjectSlot *
-subject_find(const SubjectSet *set, int64 subject)
+static inline const SubjectSlot *
+subject_find(const SubjectSlot *slots, uint32 mask, int64 subject)
 {
-	SubjectSlot *slot = subject_slot(set, subject);
+	const SubjectSlot *slot = &slots[subject_place(slots, mask, subject)];
 
 	return slot->subject == subject && subject != 0 ? slot : NULL;
 }
 
-static inline void
-subject_set_init(SubjectSet *set, MemoryContext context)
+/* The subject's cell, or n where it can have none. */
+static inline uint64
+subject_cell(const SubjectCells *cells, int64 subject)
 {
-	set->context = context;
-	set->mask = 63;
-	set->members = 0;
-	set->slots = MemoryContextAllocZero(context, sizeof(SubjectSlot) * 64);
+	if (cells->exact)
+		return Min((uint64) subject - (uint64) cells->lowest, cells->n);
+	return subject_hash(subject) & (cells->n - 1);
 }
 
-static inline void
-subject_set_grow(SubjectSet *set)
+/* What a cell says; the one behind the last says none. */
+static inline unsigned
+cell_state(const SubjectCells *cells, uint64 cell)
 {
-	SubjectSlot *old = set->slots;
-	uint32		old_size = set->mask + 1;
-
-	if (set->mask >= SUBJECT_INDEX / 2)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a session has rights on too many patients")));
-	set->mask = 2 * old_size - 1;
-	set->slots = MemoryContextAllocExtended(set->context, sizeof(SubjectSlot) * ((Size) set->mask + 1),
-											MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (uint32 i = 0; i < old_size; i++)
-		if (old[i].subject != 0)
-			*subject_slot(set, old[i].subject) = old[i];
-	pfree(old);
-}
-
-/* Adds a subject that is not in the set. Half of the slots at most are used. */
-static inline void
-subject_add(SubjectSet *set, int64 subject, uint32 more)
-{
-	SubjectSlot *slot;
-
-	if (set->members >= (set->mask + 1) / 2)
-		subject_set_grow(set);
-	slot = subject_slot(set, subject);
-	slot->subject = subject;
-	slot->more = more;
-	slot->noted = 0;
-	set->members++;
+	return cells->words[cell / 32] >> (cell % 32 * 2) & 3;
 }
 
 #endif							/* EHR_SUBJECT_SET_H */

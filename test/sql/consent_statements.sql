@@ -115,23 +115,30 @@ EXECUTE p;
 COMMIT;
 EXECUTE p;
 
--- parallel plans: the rows are the same as without
-SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
-BEGIN;
-SELECT ehr_test.login('citizen', 'aaaaaaaa-0000-4000-8000-000000000011');
-SELECT count(*) FROM ehr_store.resource r WHERE r.id LIKE 'cs-%';
-SELECT count(*) FROM generate_series(1, 3) AS i, ehr_store.resource r WHERE r.id LIKE 'cs-%';
-COMMIT;
-SELECT count(*) FROM ehr_store.resource r;
--- a function wrongly marked PARALLEL SAFE fails rather than answers in a worker
+-- parallel plans: workers see what their leader sees, whether it reads or not, and in functions
+SET parallel_leader_participation = off; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
 CREATE FUNCTION ehr_test.count_all() RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN (SELECT count(*) FROM ehr_store.resource WHERE id LIKE 'cs-%'); END $$;
 SELECT set_config(CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END, 'on', false);
 BEGIN;
 SELECT ehr_test.login('citizen', 'aaaaaaaa-0000-4000-8000-000000000011');
 SELECT ehr.session() ->> 'kind' AS seen_by_a_worker;
+SELECT count(*) FROM ehr_store.resource r WHERE r.id LIKE 'cs-%';
+SELECT count(*) FROM generate_series(1, 3) AS i, ehr_store.resource r WHERE r.id LIKE 'cs-%';
 SELECT ehr_test.count_all();
-ROLLBACK;
+SELECT cardinality(ehr.readable());
+COMMIT;
+SELECT count(*) FROM ehr_store.resource r;
 SELECT ehr_test.count_all();
+SELECT cardinality(ehr.readable());
+-- another session in the same backend; and one that sees nothing
+BEGIN;
+SELECT ehr_test.login('clinician', 'dr-1', '79001', 'TREAT');
+SELECT count(*) FROM ehr_store.resource r WHERE r.id LIKE 'cs-%';
+SELECT ehr_test.login('clinician', 'dr-2', '79002', 'TREAT');
+SELECT count(*) FROM ehr_store.resource r WHERE r.id LIKE 'cs-%';
+SELECT ehr_test.count_all();
+COMMIT;
+RESET parallel_leader_participation; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
 \c - postgres
 DROP FUNCTION ehr_test.count_all();
 DROP VIEW ehr_test.mine;
