@@ -406,6 +406,8 @@ BEGIN
 	SELECT n.patient_key, n.features, k[1], k[2], k[3], k[4], k[5], k[6], k[7]
 	FROM line n, ehr_internal.match_keys(n.features) AS k;
 	GET DIAGNOSTICS new_rows = ROW_COUNT;
+	PERFORM ehr_internal.note_patients(ARRAY(SELECT k.key FROM unnest(read_lines) AS n JOIN ehr_store.resource_key k ON k.type = patient_type AND k.id = n.patient_id
+		WHERE n.refused IS NULL));
 	RETURN new_rows * 2 + rewritten;
 END
 $$;
