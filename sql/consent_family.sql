@@ -384,6 +384,17 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.confirm_consent(uuid) IS 'implementation of ehr.confirm_consent';
 
+CREATE FUNCTION ehr_internal.age_rules_changed() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM ehr_internal.compile_family(e.person) FROM (SELECT DISTINCT e.person FROM ehr_store.representation e) AS e;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.age_rules_changed() IS 'trigger on ehr_store.age_rule: what everybody who acts for somebody may, by the new rules';
+
 CREATE FUNCTION ehr_internal.create_consent_family() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -450,6 +461,11 @@ BEGIN
 	COMMENT ON TABLE ehr_store.representation IS 'who acts for whom: parents, guardians, representatives, delegates, with scope and period';
 	CREATE INDEX IF NOT EXISTS representation_person ON ehr_store.representation (person);
 	CREATE INDEX IF NOT EXISTS representation_by ON ehr_store.representation (by_person);
+
+	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'ehr_store.age_rule'::regclass AND tgname = 'age_rules_changed') THEN
+		CREATE TRIGGER age_rules_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ehr_store.age_rule
+			FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.age_rules_changed();
+	END IF;
 
 	ALTER TABLE ehr_store.consent ADD COLUMN IF NOT EXISTS confirmed_by text;
 	ALTER TABLE ehr_store.consent DROP CONSTRAINT IF EXISTS consent_status_check;

@@ -117,29 +117,42 @@ INSERT INTO ehr_internal.sensitivity_age VALUES
 
 -- By name in doc/consent.md; "minors" is about children as victims or as mothers.
 
--- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24. Dots and case do not matter.
-CREATE FUNCTION ehr_internal.code_within(code text, first_code text, last_code text) RETURNS bool
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-	RETURN left(upper(replace(code, '.', '')), length(replace(first_code, '.', ''))) COLLATE "C" >= upper(replace(first_code, '.', ''))
-		AND left(upper(replace(code, '.', '')), length(replace(last_code, '.', ''))) COLLATE "C" <= upper(replace(last_code, '.', ''));
-COMMENT ON FUNCTION ehr_internal.code_within(text, text, text) IS 'does a code lie in an inclusive range of codes?';
-
-CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
-	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+-- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24. Dots and case do not matter. A coding at
+-- any depth counts: a diagnosis inside of a claim, a component of an observation.
+CREATE FUNCTION ehr_internal.labels_of(resource jsonb, author text, subjects bigint[]) RETURNS int
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- at any depth: a diagnosis inside of a claim, a component of an observation
 	codings jsonb := jsonb_path_query_array(resource, 'lax $.**.coding ? (@.code <> "")') || coalesce(resource -> 'meta' -> 'security', '[]');
 BEGIN
 	RETURN coalesce((
-		SELECT bit_or(1 << l.bit)
-		FROM jsonb_array_elements(codings) AS c JOIN ehr_internal.sensitivity_label l ON l.code_system = c ->> 'system'
-		WHERE ehr_internal.code_within(c ->> 'code', l.first_code, l.last_code)), 0);
+		SELECT bit_or(1 << r.bit)
+		FROM (SELECT DISTINCT c ->> 'system' AS system, upper(replace(c ->> 'code', '.', '')) COLLATE "C" AS code FROM jsonb_array_elements(codings) AS c) AS c
+		JOIN (SELECT l.bit, l.code_system, l.first_code, l.last_code, NULL::int AS below_age FROM ehr_internal.sensitivity_label l
+			UNION ALL
+			SELECT a.bit, a.code_system, a.first_code, a.last_code, a.below_age FROM ehr_internal.sensitivity_age a) AS r ON r.code_system = c.system
+		WHERE left(c.code, length(replace(r.first_code, '.', ''))) >= upper(replace(r.first_code, '.', '')) COLLATE "C"
+			AND left(c.code, length(replace(r.last_code, '.', ''))) <= upper(replace(r.last_code, '.', '')) COLLATE "C"
+			AND CASE WHEN r.below_age IS NULL THEN true ELSE coalesce(ehr_internal.may_be_below(subjects, r.below_age), false) END), 0)
+		| coalesce((
+		SELECT bit_or(1 << s.bit) FROM ehr_internal.sensitivity_source s
+		WHERE coalesce(s.author = labels_of.author, s.author IS NULL)
+			AND coalesce(s.source = resource #>> '{meta,source}', s.source IS NULL)
+			AND (s.type IS NULL OR s.type = ehr_internal.type_number(resource ->> 'resourceType'))), 0);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.labels_of(jsonb) IS 'sensitivity labels that the codes of a resource carry, as bits of ehr_internal.sensitivity_label';
+COMMENT ON FUNCTION ehr_internal.labels_of(jsonb, text, bigint[]) IS 'sensitivity labels of a resource by this author about these patients, as bits of ehr_internal.sensitivity_label';
+
+CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ehr_internal.labels_of(resource, NULL, NULL);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.labels_of(jsonb) IS 'sensitivity labels of a resource by its codes, source and type alone';
 
 -- The first of these elements that a resource has says when what it tells of happened; in order of preference.
 CREATE FUNCTION ehr_internal.happened(resource jsonb) RETURNS date
@@ -161,29 +174,6 @@ EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.happened(jsonb) IS 'the day in Vietnam that a resource tells of; null when it names none or not a whole day';
-
-CREATE FUNCTION ehr_internal.labels_of(resource jsonb, author text, subjects bigint[]) RETURNS int
-	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	labels int := ehr_internal.labels_of(resource);
-BEGIN
-	labels := labels | coalesce((
-		SELECT bit_or(1 << s.bit) FROM ehr_internal.sensitivity_source s
-		WHERE coalesce(s.author = labels_of.author, s.author IS NULL)
-			AND coalesce(s.source = resource #>> '{meta,source}', s.source IS NULL)
-			AND coalesce(s.type = ehr_internal.type_number(resource ->> 'resourceType'), s.type IS NULL)), 0);
-	IF subjects IS NOT NULL THEN
-		labels := labels | coalesce((
-			SELECT bit_or(1 << a.bit)
-			FROM jsonb_path_query(resource, 'lax $.**.coding ? (@.code <> "")') AS c JOIN ehr_internal.sensitivity_age a ON a.code_system = c ->> 'system'
-			WHERE ehr_internal.code_within(c ->> 'code', a.first_code, a.last_code) AND ehr_internal.may_be_below(subjects, a.below_age)), 0);
-	END IF;
-	RETURN labels;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.labels_of(jsonb, text, bigint[]) IS 'all sensitivity labels of a resource by this author about these patients';
 
 -- Roles and schema; then each room makes what it keeps. Safe to run again.
 CREATE FUNCTION ehr.create_store() RETURNS void

@@ -130,6 +130,11 @@ SELECT ehr_test.citizen(:'adult') AS dead, ehr_test.citizen(:'other') AS delegat
 SELECT ehr_test.hold('{"resourceType": "Patient", "id": "fa-adult", "birthDate": "1960-01-01"}') IS NOT NULL AS mistake;
 SELECT ehr_test.citizen(:'adult') AS alive, ehr_test.citizen(:'other') AS delegate;
 ROLLBACK;
+-- a DBA changes a rule: it holds at once
+BEGIN;
+UPDATE ehr_store.age_rule SET reads = false WHERE relation = 'parent';
+SELECT ehr_test.citizen(:'parent') AS parent;
+ROLLBACK;
 -- every rule has its source, and says whether it was read
 SELECT relation, from_age, to_age, reads, decides, after_death, verified, basis <> '' AS sourced FROM ehr_store.age_rule ORDER BY relation COLLATE "C", from_age;
 -- leave nothing behind

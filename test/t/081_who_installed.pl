@@ -82,7 +82,7 @@ sub candidates
 		threshold => [ '0.0', '0.99' ], kid => ["'test'"], valid => ['NULL'], sub => [ "'dr'" ], payload => [ q{'<x/>'} ], merge_id => ['1'], review => ['1'], quarantine_id => [ '1', '2' ],
 		what => [ "'all'", "'document:Condition/x'", "'episode:Encounter/x'" ], minutes => [ '5', '100' ], relation => ["'parent'"], basis => ["'mine'"], org => [ "'99999'", "'79'" ],
 		unit => [ "'79'", 'NULL' ], practitioner => ["'dr'"], remark => ["'mine'"], documents => [ quoted("{Condition/$h->{condition}}") ],
-		'consent:jsonb' => [ 'NULL', quoted('{"resourceType": "Consent"}') ], principal => [ quoted('{"kind": "clinician", "sub": "dr", "org": "99999", "purpose": "TREAT"}') ],
+		'after:int8' => [ '0' ], 'consent:jsonb' => [ 'NULL', quoted('{"resourceType": "Consent"}') ], principal => [ quoted('{"kind": "clinician", "sub": "dr", "org": "99999", "purpose": "TREAT"}') ],
 		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL']);
 	my %by_type = (
 		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
