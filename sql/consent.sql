@@ -305,7 +305,8 @@ AS $$
 DECLARE
 	me bigint := ehr_internal.own_person(kind, sub);
 	-- records that the session has opened in an emergency: until that ends, no denial but one of that very purpose holds
-	glass bigint[] := ehr_internal.glass_of(sub);
+	glass bigint[] := CASE WHEN EXISTS (SELECT FROM ehr_store.access_rule r WHERE r.kind = compiled_rights.kind AND r.relation = 'emergency' AND r.operation = 'read')
+		THEN ehr_internal.glass_of(sub) ELSE '{}' END;
 	mine bigint[] := CASE WHEN me IS NULL THEN '{}' ELSE ehr_internal.person_cluster(ARRAY[me]) END;
 	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
 	purpose_used text := ehr_internal.purpose_code(purpose);
@@ -341,7 +342,7 @@ BEGIN
 	RETURN QUERY
 	SELECT d.relation, d.person, d.subject, d.consent, false, 0::int2, d.types, d.labels, NULL::text, NULL::bigint, NULL::date, NULL::date,
 		d.starts, d.ends, d.basis
-	FROM ehr_internal.resident_rights(kind, sub, org, persons) AS d;
+	FROM ehr_internal.resident_rights(kind, sub, org, purpose_used, persons) AS d;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text, bigint[]) IS 'what a principal may read: one row per rule or provision and subject';

@@ -58,7 +58,7 @@ $$;
 COMMENT ON FUNCTION ehr_internal.communes_within(text[], date) IS 'communes of all times that lie in units of a day';
 
 -- Rights that follow from where somebody lives: rows as of ehr_internal.compiled_rights().
-CREATE FUNCTION ehr_internal.resident_rights(kind text, sub text, org text, persons bigint[])
+CREATE FUNCTION ehr_internal.resident_rights(kind text, sub text, org text, purpose_used text, persons bigint[])
 	RETURNS TABLE (relation text, person bigint, subject bigint, consent uuid, types int2[], labels int, starts timestamptz, ends timestamptz, basis text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 	SET search_path = pg_catalog, pg_temp
@@ -76,6 +76,7 @@ BEGIN
 		SELECT h.relation, h.consent, h.units, ehr_internal.both(h.types, r.types) AS types, h.labels & r.labels AS labels, h.valid * r.valid AS valid,
 			coalesce(h.basis, r.basis) AS basis
 		FROM held h JOIN ehr_store.access_rule r ON r.kind = resident_rights.kind AND r.operation = 'read' AND r.relation = h.relation
+			AND (r.purposes IS NULL OR purpose_used = ANY (r.purposes))
 	), place AS (
 		SELECT u.*, c.unit AS commune, c.unit_from FROM ruled u, ehr_internal.communes_within(u.units) AS c WHERE NOT isempty(u.valid)
 	)
@@ -86,7 +87,7 @@ BEGIN
 	WHERE persons IS NULL OR l.person = ANY (persons);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.resident_rights(text, text, text, bigint[]) IS 'what stations and named duties read of residents of their units';
+COMMENT ON FUNCTION ehr_internal.resident_rights(text, text, text, text, bigint[]) IS 'what stations and named duties read of residents of their units';
 
 CREATE FUNCTION ehr.set_organisation_unit(org text, unit text, basis text, until timestamptz DEFAULT NULL) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -109,6 +110,26 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.set_organisation_unit(text, text, text, timestamptz) IS 'implementation of ehr.set_organisation_unit';
+
+CREATE FUNCTION ehr.end_organisation_unit(org text, unit text) RETURNS bool
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.end_organisation_unit(text, text) IS 'administrators: an organisation is no longer in charge of a unit (code of today), at once; false when it is not';
+
+CREATE FUNCTION ehr_internal.end_organisation_unit(org text, unit text) RETURNS bool
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM ehr_internal.require_session(ARRAY['admin']);
+	UPDATE ehr_store.organisation_unit o SET valid = tstzrange(lower(o.valid), clock_timestamp())
+	WHERE o.org = end_organisation_unit.org AND coalesce(upper(o.valid) > clock_timestamp(), true)
+		AND ehr_internal.unit_then(o.unit, o.unit_from, ehr_internal.today()) = end_organisation_unit.unit;
+	IF FOUND THEN PERFORM ehr_internal.audit_note('rule', 'end of jurisdiction ' || org || ' ' || unit); END IF;
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.end_organisation_unit(text, text) IS 'implementation of ehr.end_organisation_unit';
 
 CREATE FUNCTION ehr.assign_duty(practitioner text, org text, unit text, scope text, basis text, until timestamptz) RETURNS uuid
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -318,20 +339,22 @@ BEGIN
 
 	ALTER TABLE ehr_store.access_rule ADD COLUMN IF NOT EXISTS types int2[];
 	COMMENT ON COLUMN ehr_store.access_rule.types IS 'resource types that the relation covers, of residents and duties; null for any';
+	ALTER TABLE ehr_store.access_rule ADD COLUMN IF NOT EXISTS purposes text[];
+	COMMENT ON COLUMN ehr_store.access_rule.purposes IS 'purposes of use for which the relation holds, of residents and duties; null for any';
 	ALTER TABLE ehr_store.access_rule DROP CONSTRAINT IF EXISTS access_rule_operation_check;
 	ALTER TABLE ehr_store.access_rule ADD CONSTRAINT access_rule_operation_check CHECK (operation IN ('read', 'write', 'count'));
 	COMMENT ON COLUMN ehr_store.access_rule.operation IS 'count: figures about persons; relation jurisdiction for the own units and those within, all for any';
-	INSERT INTO ehr_store.access_rule (kind, relation, operation, labels, types, basis, verified) VALUES
-		('clinician', 'referral', 'read', 0, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
-		('facility', 'referral', 'read', 0, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
-		('station', 'referral', 'read', 0, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
+	INSERT INTO ehr_store.access_rule (kind, relation, operation, labels, types, purposes, basis, verified) VALUES
+		('clinician', 'referral', 'read', 0, NULL, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
+		('facility', 'referral', 'read', 0, NULL, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
+		('station', 'referral', 'read', 0, NULL, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),
 		('station', 'resident', 'read', 0, ARRAY(SELECT ehr_internal.type_number(n) FROM unnest('{Patient,AllergyIntolerance,CarePlan,CareTeam,Condition,
-			EpisodeOfCare,Flag,Immunization,ImmunizationRecommendation,MedicationStatement,RelatedPerson}'::text[]) AS n),
+			EpisodeOfCare,Flag,Immunization,ImmunizationRecommendation,MedicationStatement,RelatedPerson}'::text[]) AS n), '{TREAT,ETREAT,PUBHLTH}',
 			'Law on Medical Examination and Treatment; Decision 831/2017 (primary care of residents)', false),
-		('department', 'duty', 'read', 0, NULL, 'the duty''s own', false),
-		('station', 'jurisdiction', 'count', 0, NULL, 'TT 23/2025/TT-BYT', false),
-		('department', 'jurisdiction', 'count', 0, NULL, 'TT 23/2025/TT-BYT', false),
-		('admin', 'all', 'count', 0, NULL, 'operation of the system', true)
+		('department', 'duty', 'read', 0, NULL, '{PUBHLTH}', 'the duty''s own', false),
+		('station', 'jurisdiction', 'count', 0, NULL, NULL, 'TT 23/2025/TT-BYT', false),
+		('department', 'jurisdiction', 'count', 0, NULL, NULL, 'TT 23/2025/TT-BYT', false),
+		('admin', 'all', 'count', 0, NULL, NULL, 'operation of the system', true)
 	ON CONFLICT DO NOTHING;
 
 	FOREACH t IN ARRAY '{organisation_unit,duty}'::text[]
@@ -342,12 +365,12 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	GRANT EXECUTE ON FUNCTION ehr.set_organisation_unit(text, text, text, timestamptz), ehr.assign_duty(text, text, text, text, text, timestamptz),
+	GRANT EXECUTE ON FUNCTION ehr.set_organisation_unit(text, text, text, timestamptz), ehr.end_organisation_unit(text, text), ehr.assign_duty(text, text, text, text, text, timestamptz),
 		ehr.end_duty(uuid) TO ehr_admin;
 	GRANT EXECUTE ON FUNCTION ehr.open_referral(uuid, text, text[], text, timestamptz), ehr.close_referral(uuid) TO ehr_app, ehr_query;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_consent_defaults() IS 'tables and rules of jurisdiction, duties and referrals';
 
-REVOKE EXECUTE ON FUNCTION ehr.set_organisation_unit(text, text, text, timestamptz), ehr.assign_duty(text, text, text, text, text, timestamptz), ehr.end_duty(uuid),
+REVOKE EXECUTE ON FUNCTION ehr.set_organisation_unit(text, text, text, timestamptz), ehr.end_organisation_unit(text, text), ehr.assign_duty(text, text, text, text, text, timestamptz), ehr.end_duty(uuid),
 	ehr.open_referral(uuid, text, text[], text, timestamptz), ehr.close_referral(uuid) FROM PUBLIC;

@@ -378,12 +378,17 @@ CREATE FUNCTION ehr_internal.consents_again(subjects bigint[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	persons bigint[] := ARRAY(SELECT l.person FROM ehr_store.person_link l WHERE l.subject = ANY (subjects));
 BEGIN
-	PERFORM ehr_internal.compile_consent(c.key) FROM ehr_store.consent_document c
-	WHERE c.per_document AND c.subject IN (
-		SELECT s FROM unnest(subjects) AS s
-		UNION SELECT o.subject FROM ehr_store.person_link l JOIN ehr_store.person_link o
-			ON o.person = ANY (ehr_internal.person_cluster(ARRAY[l.person])) WHERE l.subject = ANY (subjects));
+	-- mostly nobody was merged with anybody
+	IF EXISTS (SELECT FROM ehr_store.person p WHERE p.key = ANY (persons) AND p.merged_into IS NOT NULL)
+		OR EXISTS (SELECT FROM ehr_store.person p WHERE p.merged_into = ANY (persons)) THEN
+		persons := ehr_internal.person_cluster(persons);
+	END IF;
+	PERFORM ehr_internal.compile_consent(c.key)
+	FROM ehr_store.person_link l JOIN ehr_store.consent_document c ON c.subject = l.subject
+	WHERE l.person = ANY (persons) AND c.per_document;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.consents_again(bigint[]) IS 'compiles anew the Consents of patients that look at single documents';

@@ -93,6 +93,29 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.allow_break_glass(text, text, text, timestamptz) IS 'implementation of ehr.allow_break_glass';
 
+CREATE FUNCTION ehr.disallow_break_glass(org text, practitioner text) RETURNS bool
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.disallow_break_glass(text, text) IS 'administrators: ends an authorisation at once (practitioner null: that of all clinicians); what the named practitioner has open closes too; false when there is none';
+
+CREATE FUNCTION ehr_internal.disallow_break_glass(org text, practitioner text) RETURNS bool
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM ehr_internal.require_session(ARRAY['admin']);
+	UPDATE ehr_store.break_glass_user u SET valid = tstzrange(lower(u.valid), clock_timestamp())
+	WHERE u.org = disallow_break_glass.org AND u.practitioner IS NOT DISTINCT FROM disallow_break_glass.practitioner
+		AND coalesce(upper(u.valid) > clock_timestamp(), true);
+	IF NOT FOUND THEN RETURN false; END IF;
+	UPDATE ehr_store.compiled_right c SET valid = tstzrange(lower(c.valid), clock_timestamp())
+	WHERE c.relation = 'emergency' AND c.grantee = 'practitioner:' || disallow_break_glass.practitioner AND c.valid @> clock_timestamp();
+	PERFORM ehr_internal.audit_note('rule', 'end of break-glass ' || org || coalesce(' ' || practitioner, ''));
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.disallow_break_glass(text, text) IS 'implementation of ehr.disallow_break_glass';
+
 -- What the citizen is told, until it is acknowledged.
 CREATE FUNCTION ehr.notices(person uuid)
 	RETURNS TABLE (notice text, at timestamptz, what text, who text, organisation text, reason text, acknowledged timestamptz)
@@ -236,11 +259,11 @@ BEGIN
 		('clinician', 'emergency', 'read', -1, 'Law 91/2025 Art. 19 k1a (life and health); Law on Medical Examination and Treatment', false)
 	ON CONFLICT DO NOTHING;
 	GRANT EXECUTE ON FUNCTION ehr.break_glass(uuid, text, int), ehr.notices(uuid), ehr.acknowledge_notices(uuid) TO ehr_app, ehr_query;
-	GRANT EXECUTE ON FUNCTION ehr.allow_break_glass(text, text, text, timestamptz) TO ehr_admin;
+	GRANT EXECUTE ON FUNCTION ehr.allow_break_glass(text, text, text, timestamptz), ehr.disallow_break_glass(text, text) TO ehr_admin;
 	GRANT EXECUTE ON FUNCTION ehr.break_glass_reviews(bool), ehr.review_break_glass(text, bool, text) TO ehr_auditor;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_consent_emergency() IS 'tables and rules of break-glass';
 
-REVOKE EXECUTE ON FUNCTION ehr.break_glass(uuid, text, int), ehr.notices(uuid), ehr.acknowledge_notices(uuid), ehr.allow_break_glass(text, text, text, timestamptz),
+REVOKE EXECUTE ON FUNCTION ehr.break_glass(uuid, text, int), ehr.notices(uuid), ehr.acknowledge_notices(uuid), ehr.allow_break_glass(text, text, text, timestamptz), ehr.disallow_break_glass(text, text),
 	ehr.break_glass_reviews(bool), ehr.review_break_glass(text, bool, text) FROM PUBLIC;

@@ -46,7 +46,7 @@ SELECT ehr_internal.units_of('79s01') AS station, ehr_internal.units_of('79') AS
 -- read: who sees what of whom; the unit's own and another's
 SELECT v.kind, v.org, ehr_test.who(v.kind, v.sub, v.org, v.purpose) AS sees
 FROM (VALUES ('citizen', :'a', NULL, 'PATRQT'), ('citizen', :'b', NULL, 'PATRQT'), ('clinician', 'dr-9', '79009', 'TREAT'), ('clinician', 'dr-s', '79s01', 'TREAT'), ('facility', 'f', '79009', 'TREAT'), ('station', 's1', '79s01', 'TREAT'),
-	('station', 's2', '01s01', 'TREAT'), ('station', 's3', '79s99', 'TREAT'), ('department', 'd', '79', 'PUBHLTH'), ('department', 'd', '01', 'PUBHLTH'), ('insurer', 'i', '79', 'HPAYMT'),
+	('station', 's1', '79s01', 'HRESCH'), ('station', 's2', '01s01', 'TREAT'), ('station', 's3', '79s99', 'TREAT'), ('department', 'd', '79', 'PUBHLTH'), ('department', 'd', '01', 'PUBHLTH'), ('insurer', 'i', '79', 'HPAYMT'),
 	('auditor', 'u', '79', NULL), ('admin', 'ad', '79', NULL)) AS v (kind, sub, org, purpose);
 SELECT ehr_test.who('clinician', 'dr-1', '79001', 'TREAT') LIKE '%a ab20 ai10 ao av b %' AS author_sees_all;
 -- write: in the own facility's name only, a citizen for himself only
@@ -154,6 +154,13 @@ SELECT ehr_test.login('admin', 'ad', NULL, 'HOPERAT');
 SELECT ehr.end_duty(:'duty'), ehr.end_duty(:'duty') AS again;
 SET LOCAL ROLE regress_ehr_query;
 SELECT ehr_test.who('department', 'of-1', '79', 'PUBHLTH') AS official;
+ROLLBACK;
+-- who is no longer in charge reads nothing from the next statement
+BEGIN;
+SELECT ehr_test.login('admin', 'ad', NULL, 'HOPERAT');
+SELECT ehr.end_organisation_unit('79s01', :'here') AS ended, ehr.end_organisation_unit('79s01', :'here') AS again;
+SET LOCAL ROLE regress_ehr_query;
+SELECT ehr_test.who('station', 's1', '79s01', 'TREAT') AS station;
 ROLLBACK;
 -- every rule has its source
 SELECT kind, relation, operation, labels, needs_evidence, verified, basis <> '' AS sourced FROM ehr_store.access_rule ORDER BY kind COLLATE "C", operation COLLATE "C", relation COLLATE "C";

@@ -80,6 +80,15 @@ SELECT count(*) AS open FROM ehr_store.resource WHERE id LIKE 'em-%';
 SELECT pg_sleep(0.8);
 SELECT count(*) AS closed FROM ehr_store.resource WHERE id LIKE 'em-%';
 ROLLBACK;
+-- authorisation ended: what is open closes
+BEGIN;
+SELECT ehr_test.break('clinician', 'dr-em', '79009', 'unconscious after an accident', 5);
+SELECT ehr_test.login('admin', 'ad', NULL, 'HOPERAT');
+SELECT ehr.disallow_break_glass('79009', 'dr-em') AS ended, ehr.disallow_break_glass('79009', 'dr-em') AS again;
+SELECT ehr_test.break('clinician', 'dr-em', '79009', 'unconscious after an accident', 5) AS anew;
+SET LOCAL ROLE regress_ehr_query;
+SELECT ehr_test.em('dr-em', '79009') AS sees;
+ROLLBACK;
 -- a person who is not there gets the same answer
 SELECT ehr_test.break('clinician', 'dr-em', '79009', 'unconscious after an accident', 30, 'eeeeeeee-0000-4000-8000-00000000ffff') AS nobody;
 -- often: an alarm, in front of the queue
