@@ -145,6 +145,11 @@ CREATE FUNCTION ehr_internal.consent_changed() RETURNS void
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed';
 COMMENT ON FUNCTION ehr_internal.consent_changed() IS 'when this transaction commits, every session looks its rights up again';
 
+CREATE FUNCTION ehr_internal.consent_concerns(person bigint, grantee text) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_consent_concerns';
+COMMENT ON FUNCTION ehr_internal.consent_concerns(bigint, text) IS 'when this transaction commits, sessions of this name (null: that have rights on the person) look up what they may read of a person again';
+
 CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';
@@ -155,24 +160,66 @@ CREATE FUNCTION ehr_internal.own_person(kind text, sub text) RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	found_person bigint;
 BEGIN
 	IF kind = 'citizen' AND sub ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' THEN
-		RETURN ehr_internal.person_root((SELECT p.key FROM ehr_store.person p WHERE p.id::uuid = own_person.sub::uuid));
+		found_person := ehr_internal.person_root((SELECT p.key FROM ehr_store.person p WHERE p.id::uuid = own_person.sub::uuid));
+		-- nobody acts as one who is dead
+		IF NOT (SELECT a.dead FROM ehr_internal.person_age(found_person) AS a) THEN
+			RETURN found_person;
+		END IF;
 	END IF;
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.own_person(text, text) IS 'person of a citizen''s session';
 
+-- anybody, the person or practitioner, the facility or insurer, the units that it is in charge of and those around; each
+-- also as one of that kind alone: clinician@facility:79001
 CREATE FUNCTION ehr_internal.grantees_of(kind text, sub text, org text) RETURNS text[]
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
-	RETURN array_remove(ARRAY['anybody',
+AS $$
+DECLARE
+	names text[] := array_remove(ARRAY[
 		CASE WHEN kind = 'citizen' THEN 'person:' || lower(sub) END,
 		CASE WHEN kind = 'clinician' THEN 'practitioner:' || sub END,
 		CASE WHEN kind = 'insurer' THEN 'insurer:' || nullif(org, '')
 			WHEN kind IN ('clinician', 'facility', 'station') THEN 'facility:' || nullif(org, '') END], NULL);
+BEGIN
+	IF kind IN ('clinician', 'facility', 'station') AND org <> '' THEN
+		names := names || ARRAY(SELECT 'unit:' || u FROM unnest(ehr_internal.units_around(ehr_internal.units_of(org))) AS u);
+	END IF;
+	RETURN ARRAY['anybody'] || names || ARRAY(SELECT kind || '@' || n FROM unnest(names) AS n);
+END
+$$;
 COMMENT ON FUNCTION ehr_internal.grantees_of(text, text, text) IS 'the names under which consents may mean this principal';
+
+CREATE FUNCTION ehr_internal.glass_of(sub text) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	opened bigint[] := ARRAY(SELECT c.person FROM ehr_store.compiled_right c
+		WHERE c.grantee = 'practitioner:' || sub AND c.relation = 'emergency' AND c.valid @> clock_timestamp());
+BEGIN
+	RETURN CASE WHEN opened = '{}' THEN opened ELSE ehr_internal.person_cluster(opened) END;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.glass_of(text) IS 'persons whose record a practitioner has opened in an emergency and not yet closed';
+
+CREATE FUNCTION ehr_internal.glass_until(sub text, person bigint) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT max(upper(c.valid)) FROM ehr_store.compiled_right c
+		WHERE c.grantee = 'practitioner:' || sub AND c.relation = 'emergency' AND c.valid @> clock_timestamp()
+			AND c.person = ANY (ehr_internal.person_cluster(ARRAY[glass_until.person])));
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.glass_until(text, bigint) IS 'when a record that was opened in an emergency closes';
 
 CREATE FUNCTION ehr_internal.purpose_code(purpose text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -208,9 +255,9 @@ $$;
 COMMENT ON FUNCTION ehr_internal.person_cluster(bigint[]) IS 'all identities of the persons that these identities are, after merges, and these';
 
 -- Decisions in force now or later that mean one of these grantees, where a rule admits them for this kind of principal.
--- merged: the person is one with another, after merges.
-CREATE FUNCTION ehr_internal.decisions_for(kind text, grantees text[], purpose_used text, persons bigint[])
-	RETURNS TABLE (consent uuid, relation text, person bigint, merged bool, deny bool, depth int2, types int2[], labels int, facilities text[],
+-- merged: the person is one with another, after merges; given: since when the decision holds. emergency: also denials of the purpose BTG (of_emergencies).
+CREATE FUNCTION ehr_internal.decisions_for(kind text, grantees text[], purpose_used text, persons bigint[], emergency bool)
+	RETURNS TABLE (consent uuid, relation text, person bigint, merged bool, given timestamptz, of_emergencies bool, deny bool, depth int2, types int2[], labels int, facilities text[],
 		documents bigint[], data daterange, starts timestamptz, ends timestamptz, basis text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 	SET search_path = pg_catalog, pg_temp
@@ -219,7 +266,8 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT d.consent, d.relation, d.person,
-		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person),
+		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person), lower(d.valid),
+		coalesce('BTG' = ANY (d.purposes), false),
 		d.deny, d.depth, d.types, d.labels, d.facilities, d.documents, d.data,
 		lower(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END), upper(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END),
 		coalesce(d.basis, r.basis)
@@ -237,12 +285,12 @@ BEGIN
 	LEFT JOIN ehr_store.access_rule r ON r.kind = decisions_for.kind AND r.operation = 'read' AND r.relation = d.relation
 	LEFT JOIN ehr_store.person p ON p.key = d.person
 	WHERE NOT isempty(d.valid) AND coalesce(upper(d.valid) > clock_timestamp(), true)
-		AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes)
+		AND CASE WHEN d.deny THEN d.purposes IS NULL OR purpose_used IS NULL OR purpose_used = ANY (d.purposes) OR (emergency AND 'BTG' = ANY (d.purposes))
 			ELSE r.kind IS NOT NULL AND (d.purposes IS NULL OR purpose_used = ANY (d.purposes))
 				AND (d.evidenced OR NOT r.needs_evidence) AND NOT isempty(d.valid * r.valid) END;
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.decisions_for(text, text[], text, bigint[]) IS 'decisions about reading that mean a principal';
+COMMENT ON FUNCTION ehr_internal.decisions_for(text, text[], text, bigint[], bool) IS 'decisions about reading that mean a principal';
 
 -- The rules of doc/consent.md, as rows for one principal. relation: own, authored, shared, or what compiled_right says. A row
 -- with deny outweighs others (src/consent/rights.h). Rows that begin later are there too: the reader of the rows looks at starts
@@ -256,6 +304,9 @@ CREATE FUNCTION ehr_internal.compiled_rights(kind text, sub text, org text, purp
 AS $$
 DECLARE
 	me bigint := ehr_internal.own_person(kind, sub);
+	-- records that the session has opened in an emergency: until that ends, no denial but one of that very purpose holds
+	glass bigint[] := CASE WHEN EXISTS (SELECT FROM ehr_store.access_rule r WHERE r.kind = compiled_rights.kind AND r.relation = 'emergency' AND r.operation = 'read')
+		THEN ehr_internal.glass_of(sub) ELSE '{}' END;
 	mine bigint[] := CASE WHEN me IS NULL THEN '{}' ELSE ehr_internal.person_cluster(ARRAY[me]) END;
 	grantees text[] := ehr_internal.grantees_of(kind, sub, org);
 	purpose_used text := ehr_internal.purpose_code(purpose);
@@ -278,13 +329,21 @@ BEGIN
 	-- what is one's own no decision narrows
 	RETURN QUERY
 	SELECT m.relation, member.one, l.subject, m.consent, m.deny, m.depth, m.types, m.labels, f.code, d.key, lower(m.data), upper(m.data),
-		m.starts, m.ends, m.basis
-	FROM ehr_internal.decisions_for(kind, grantees, purpose_used, persons) AS m
-	CROSS JOIN LATERAL unnest(CASE WHEN m.merged THEN ehr_internal.person_cluster(ARRAY[m.person]) ELSE ARRAY[m.person] END) AS member (one)
+		CASE WHEN m.deny AND NOT m.of_emergencies AND member.one = ANY (glass) THEN greatest(m.starts, ehr_internal.glass_until(sub, member.one)) ELSE m.starts END,
+		m.ends, m.basis
+	FROM ehr_internal.decisions_for(kind, grantees, purpose_used, persons, glass <> '{}') AS m
+	-- of merged persons the stricter of both, as room identity says it
+	CROSS JOIN LATERAL unnest(CASE WHEN m.merged THEN ehr_internal.persons_reached(m.person, m.deny, m.given) ELSE ARRAY[m.person] END) AS member (one)
 	LEFT JOIN ehr_store.person_link l ON l.person = member.one
 	LEFT JOIN LATERAL unnest(m.facilities) AS f (code) ON true
 	LEFT JOIN LATERAL unnest(m.documents) AS d (key) ON true
 	WHERE member.one <> ALL (mine);
+
+	-- where the session's organisation is in charge of
+	RETURN QUERY
+	SELECT d.relation, d.person, d.subject, d.consent, false, 0::int2, d.types, d.labels, NULL::text, NULL::bigint, NULL::date, NULL::date,
+		d.starts, d.ends, d.basis
+	FROM ehr_internal.resident_rights(kind, sub, org, purpose_used, persons) AS d;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text, bigint[]) IS 'what a principal may read: one row per rule or provision and subject';
@@ -387,7 +446,7 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.parse_scope(text) IS 'the compiled form of a consent''s scope';
 
--- The person, when the session may decide for it: the citizen for himself, an administrator on written evidence.
+-- The person, when the session may decide for it: the citizen for himself, who represents him, an administrator on written evidence.
 CREATE FUNCTION ehr_internal.consenting_person(person uuid, evidence jsonb) RETURNS bigint
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -403,7 +462,7 @@ BEGIN
 			HINT = 'Pass the evidence: form, date, and hash of the signed request.';
 	END IF;
 	IF found_person IS NULL OR (principal ->> 'kind' = 'citizen'
-		AND ehr_internal.person_root(found_person) IS DISTINCT FROM ehr_internal.own_person('citizen', principal ->> 'sub')) THEN
+		AND ehr_internal.decides(principal ->> 'sub', ehr_internal.person_root(found_person)) IS NULL) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'only the citizen decides about the own record';
 	END IF;
 	RETURN found_person;
@@ -422,9 +481,9 @@ DECLARE
 	purpose_used text := ehr_internal.purpose_code(purpose);
 	new_id uuid;
 BEGIN
-	IF grantee IS NULL OR grantee !~ '^(anybody|(practitioner|facility|insurer|person):[!-~]{1,64})$' THEN
+	IF grantee IS NULL OR grantee !~ '^(anybody|(practitioner|facility|insurer|person|unit):[!-~]{1,64})$' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'a consent names no valid grantee',
-			DETAIL = 'A grantee is practitioner:ID, facility:CODE, insurer:CODE, person:UUID or anybody.';
+			DETAIL = 'A grantee is practitioner:ID, facility:CODE, unit:CODE, insurer:CODE, person:UUID or anybody.';
 	END IF;
 	IF purpose_used IS NULL AND NOT (deny AND purpose IS NULL) THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'a consent needs a known purpose',
@@ -434,10 +493,13 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'a consent cannot end in the past';
 	END IF;
 	SELECT * INTO compiled FROM ehr_internal.parse_scope(scope);
-	INSERT INTO ehr_store.consent AS c (person, deny, grantee, scope, types, labels, facilities, documents, purpose, valid, given_by, evidence)
+	INSERT INTO ehr_store.consent AS c (person, deny, grantee, scope, types, labels, facilities, documents, purpose, valid, status, given_by, evidence)
 	VALUES (whose, deny, CASE WHEN grantee LIKE 'person:%' THEN lower(grantee) ELSE grantee END, scope,
 		compiled.types, compiled.labels, compiled.facilities, compiled.documents,
-		purpose_used, tstzrange(clock_timestamp(), until), (principal ->> 'kind') || ':' || (principal ->> 'sub'),
+		purpose_used, tstzrange(clock_timestamp(), until),
+		-- what takes child and representative waits for the other one; closing does not
+		CASE WHEN NOT deny AND principal ->> 'kind' = 'citizen' AND NOT ehr_internal.decides_alone(principal ->> 'sub', ehr_internal.person_root(whose))
+			THEN 'pending' ELSE 'active' END, (principal ->> 'kind') || ':' || (principal ->> 'sub'),
 		coalesce(evidence, jsonb_build_object('session', principal ->> 'sid')))
 	RETURNING c.id INTO new_id;
 	PERFORM ehr_internal.audit_note(CASE WHEN deny THEN 'deny' ELSE 'grant' END, 'consent ' || new_id,
@@ -490,16 +552,21 @@ CREATE FUNCTION ehr_internal.withdraw_consent(consent uuid) RETURNS bool
 AS $$
 DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'admin']);
-	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
 	whose bigint;
 BEGIN
 	-- an administrator may end grants on request, but opens nothing by ending a denial
 	UPDATE ehr_store.consent c
 	SET status = 'withdrawn', withdrawn = clock_timestamp(), withdrawn_by = (principal ->> 'kind') || ':' || (principal ->> 'sub')
-	WHERE c.id = withdraw_consent.consent AND c.status = 'active'
-		AND (ehr_internal.person_root(c.person) = me OR (principal ->> 'kind' = 'admin' AND NOT c.deny))
+	WHERE c.id = withdraw_consent.consent AND c.status IN ('active', 'pending')
+		AND CASE WHEN principal ->> 'kind' = 'admin' THEN NOT c.deny
+			-- one of two is enough to end a grant, not to open what was closed
+			WHEN c.deny THEN ehr_internal.decides_alone(principal ->> 'sub', ehr_internal.person_root(c.person))
+			ELSE ehr_internal.decides(principal ->> 'sub', ehr_internal.person_root(c.person)) IS NOT NULL END
 	RETURNING c.person INTO whose;
-	IF NOT FOUND THEN RETURN false; END IF;
+	IF NOT FOUND THEN
+		whose := ehr_internal.withdraw_document(consent, principal);
+		IF whose IS NULL THEN RETURN false; END IF;
+	END IF;
 	PERFORM ehr_internal.audit_note('withdraw', 'consent ' || consent,
 		ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))));
 	RETURN true;
@@ -527,8 +594,13 @@ BEGIN
 	SELECT c.id, CASE WHEN c.deny THEN 'deny' ELSE 'permit' END, c.grantee, c.scope, c.purpose, lower(c.valid), upper(c.valid),
 		CASE WHEN c.status = 'active' AND NOT c.valid @> clock_timestamp() THEN 'ended' ELSE c.status END, c.withdrawn, c.given_by
 	FROM ehr_store.consent c
-	WHERE ehr_internal.person_root(c.person) = whose
-	ORDER BY lower(c.valid) DESC, c.id;
+	WHERE c.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
+	UNION ALL
+	SELECT d.consent, 'resource', NULL, 'Consent/' || r.id, NULL, r.recorded, NULL,
+		CASE WHEN length(d.form) <= 3 THEN 'ended' WHEN d.trusted THEN 'active' ELSE 'not confirmed' END, NULL, r.author
+	FROM ehr_store.person_link l JOIN ehr_store.consent_document d ON d.subject = l.subject JOIN ehr_store.resource r ON r.key = d.key
+	WHERE l.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
+	ORDER BY 6 DESC, 1;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.consents(uuid) IS 'implementation of ehr.consents';
@@ -551,17 +623,8 @@ BEGIN
 	IF NOT FOUND OR NOT ehr.may_read_row(r.key, r.subject, r.more_subjects, r.type, r.labels, r.author, r.happened) THEN
 		RETURN NULL;
 	END IF;
-	RETURN jsonb_build_object('allowed', true, 'because', (
-		SELECT coalesce(jsonb_agg(DISTINCT jsonb_strip_nulls(jsonb_build_object('relation', c.relation, 'consent', c.consent, 'basis', c.basis))), '[]')
-		FROM ehr_internal.compiled_rights(principal ->> 'kind', principal ->> 'sub', principal ->> 'org', principal ->> 'purpose') AS c
-		WHERE NOT c.deny
-			AND coalesce(c.starts <= clock_timestamp(), true) AND coalesce(c.ends > clock_timestamp(), true)
-			AND CASE c.relation
-				WHEN 'authored' THEN r.author = principal ->> 'org'
-				WHEN 'shared' THEN r.subject IS NULL AND r.type = ANY (c.types)
-				ELSE c.subject = r.subject
-					AND (c.types IS NULL OR r.type = ANY (c.types)) AND r.labels & ~c.labels = 0
-					AND (c.author IS NULL OR c.author = r.author) AND (c.document IS NULL OR c.document = r.key) END));
+	RETURN jsonb_build_object('allowed', true, 'because',
+		(SELECT a.because FROM ehr_internal.access_reasons(principal, ARRAY[r.key]) AS a));
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.explain_access(text, text) IS 'implementation of ehr.explain_access';

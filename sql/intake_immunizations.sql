@@ -372,22 +372,24 @@ BEGIN
 		FROM unnest(read_lines) AS n
 		WHERE n.refused IS NULL AND NOT EXISTS (SELECT FROM ehr_store.resource_key k WHERE k.type = patient_type AND k.id = n.patient_id)),
 	label AS (
-		SELECT v.code, ehr_internal.labels_of(jsonb_build_object('vaccineCode', jsonb_build_object('coding',
-			jsonb_build_array(jsonb_build_object('system', s -> '@vaccine', 'code', v.code))))) AS labels
-		FROM (SELECT DISTINCT n.vaccine_code AS code FROM line n) AS v),
+		SELECT v.author, v.code, ehr_internal.labels_of(jsonb_build_object('resourceType', 'Patient', 'meta', m.meta), v.author, NULL) AS of_patient,
+			ehr_internal.labels_of(jsonb_build_object('resourceType', 'Immunization', 'meta', m.meta, 'vaccineCode', jsonb_build_object('coding',
+				jsonb_build_array(jsonb_build_object('system', s -> '@vaccine', 'code', v.code)))), v.author, NULL) AS labels
+		FROM (SELECT DISTINCT n.author, n.vaccine_code AS code FROM line n) AS v,
+			(SELECT jsonb_build_object('source', ehr_internal.source_uri(source)) AS meta) AS m),
 	key AS (
 		INSERT INTO ehr_store.resource_key (key, type, id)
 		SELECT n.patient_key, patient_type, n.patient_id FROM line n
 		UNION ALL SELECT n.immunization_key, immunization_type, n.immunization_id FROM line n),
 	resource AS (
 		INSERT INTO ehr_store.resource (key, type, id, version, subject, labels, author, happened, epoch, doc)
-		SELECT n.patient_key, patient_type, n.patient_id, 1, n.patient_key, 0, n.author, NULL, this_epoch, n.patient::ehr.fhir
-		FROM line n
+		SELECT n.patient_key, patient_type, n.patient_id, 1, n.patient_key, b.of_patient, n.author, NULL, this_epoch, n.patient::ehr.fhir
+		FROM line n JOIN label b ON b.author = n.author AND b.code IS NOT DISTINCT FROM n.vaccine_code
 		UNION ALL
 		SELECT n.immunization_key, immunization_type, n.immunization_id, 1, n.patient_key, b.labels, n.author,
 			CASE WHEN length(n.immunization ->> 'occurrenceDateTime') = 10 THEN (n.immunization ->> 'occurrenceDateTime')::date END,
 			this_epoch, n.immunization::ehr.fhir
-		FROM line n JOIN label b ON b.code IS NOT DISTINCT FROM n.vaccine_code),
+		FROM line n JOIN label b ON b.author = n.author AND b.code IS NOT DISTINCT FROM n.vaccine_code),
 	identifier AS (
 		SELECT patient_type AS type, n.patient_key AS key, s ->> ('@' || n.number_system) AS system, n.number AS value, n.patient_key AS subject,
 			n.number_system <> 'cccd' OR n.number = lpad(ehr_internal.match_number(n.features)::text, 12, '0') AS own, n.author AS source
@@ -406,6 +408,8 @@ BEGIN
 	SELECT n.patient_key, n.features, k[1], k[2], k[3], k[4], k[5], k[6], k[7]
 	FROM line n, ehr_internal.match_keys(n.features) AS k;
 	GET DIAGNOSTICS new_rows = ROW_COUNT;
+	PERFORM ehr_internal.note_patients(ARRAY(SELECT k.key FROM unnest(read_lines) AS n JOIN ehr_store.resource_key k ON k.type = patient_type AND k.id = n.patient_id
+		WHERE n.refused IS NULL));
 	RETURN new_rows * 2 + rewritten;
 END
 $$;

@@ -61,34 +61,98 @@ COMMENT ON TABLE ehr_internal.sensitivity_label IS 'codes that make a resource s
 INSERT INTO ehr_internal.sensitivity_label SELECT l.*, true FROM (VALUES
 	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'B20', 'B24', 'Law 71/2020 Art. 30'),
 	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'Z21', 'Z21', 'Law 71/2020 Art. 30'),
+	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'O98.7', 'O98.7', 'Law 71/2020 Art. 30'),
+	(0, 'HIV', 'http://hl7.org/fhir/sid/icd-10', 'R75', 'R75', 'Law 71/2020 Art. 30'),
 	(0, 'HIV', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'HIV', 'HIV', 'label of the sender'),
 	(1, 'mental health', 'http://hl7.org/fhir/sid/icd-10', 'F20', 'F99', 'Law 91/2025, sensitive data'),
 	(1, 'mental health', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'PSY', 'PSY', 'label of the sender'),
+	(1, 'mental health', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'MH', 'MH', 'label of the sender'),
 	(2, 'sexual and reproductive health', 'http://hl7.org/fhir/sid/icd-10', 'A50', 'A64', 'Law 91/2025, sensitive data'),
 	(2, 'sexual and reproductive health', 'http://hl7.org/fhir/sid/icd-10', 'O03', 'O08', 'Law 91/2025, sensitive data'),
+	(2, 'sexual and reproductive health', 'http://hl7.org/fhir/sid/icd-10', 'Z30', 'Z30', 'Law 91/2025, sensitive data'),
+	(2, 'sexual and reproductive health', 'http://hl7.org/fhir/sid/icd-10', 'Z70', 'Z70', 'Law 91/2025, sensitive data'),
 	(2, 'sexual and reproductive health', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'SEX', 'SEX', 'label of the sender'),
+	(2, 'sexual and reproductive health', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'STD', 'STD', 'label of the sender'),
+	(3, 'genetics', 'http://hl7.org/fhir/sid/icd-10', 'Z14', 'Z15', 'Law 91/2025, sensitive data'),
 	(3, 'genetics', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'GDIS', 'GDIS', 'label of the sender'),
 	(4, 'substance use', 'http://hl7.org/fhir/sid/icd-10', 'F10', 'F19', 'Law 91/2025, sensitive data'),
+	(4, 'substance use', 'http://hl7.org/fhir/sid/icd-10', 'Z71.4', 'Z72.2', 'Law 91/2025, sensitive data'),
 	(4, 'substance use', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'ETH', 'ETH', 'label of the sender'),
+	(4, 'substance use', 'http://terminology.hl7.org/CodeSystem/v3-ActCode', 'SUD', 'SUD', 'label of the sender'),
 	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'R', 'R', 'label of the sender'),
-	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'V', 'V', 'label of the sender')) AS l;
+	(5, 'restricted', 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', 'V', 'V', 'label of the sender'),
+	(6, 'minors', 'http://hl7.org/fhir/sid/icd-10', 'T74', 'T74', 'Law on Children 2016 Art. 21, 33; unverified'),
+	(6, 'minors', 'http://hl7.org/fhir/sid/icd-10', 'Y06', 'Y07', 'Law on Children 2016 Art. 21, 33; unverified')) AS l;
 
--- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24.
-CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
-	LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+-- Labels that come with the source, not with a code: a clinic whose every record tells what the patient has; and codes that are
+-- sensitive below an age only.
+CREATE TABLE ehr_internal.sensitivity_source (
+	bit int2 NOT NULL,
+	author text,
+	source text,
+	type int2,
+	basis text NOT NULL,
+	shipped bool NOT NULL DEFAULT false,
+	CHECK (author IS NOT NULL OR source IS NOT NULL OR type IS NOT NULL)
+);
+COMMENT ON TABLE ehr_internal.sensitivity_source IS 'facilities (author), senders (meta.source) or resource types all of whose resources carry a label; what is null does not matter';
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.sensitivity_source', 'WHERE NOT shipped');
+INSERT INTO ehr_internal.sensitivity_source VALUES
+	(3, NULL, NULL, ehr_internal.type_number('MolecularSequence'), 'Law 91/2025, sensitive data', true);
+
+CREATE TABLE ehr_internal.sensitivity_age (
+	bit int2 NOT NULL,
+	code_system text NOT NULL,
+	first_code text NOT NULL,
+	last_code text NOT NULL,
+	below_age int NOT NULL,
+	basis text NOT NULL,
+	shipped bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE ehr_internal.sensitivity_age IS 'codes that make a resource sensitive when its patient is below an age, or of unknown age, when it is written';
+SELECT pg_catalog.pg_extension_config_dump('ehr_internal.sensitivity_age', 'WHERE NOT shipped');
+INSERT INTO ehr_internal.sensitivity_age VALUES
+	(6, 'http://hl7.org/fhir/sid/icd-10', 'O00', 'O99', 18, 'Law on Children 2016 Art. 21; unverified', true),
+	(6, 'http://hl7.org/fhir/sid/icd-10', 'Z30', 'Z39', 18, 'Law on Children 2016 Art. 21; unverified', true);
+
+-- By name in doc/consent.md; "minors" is about children as victims or as mothers.
+
+-- A code lies in a range when it does so up to the length of the bound: B20.5 lies in B20-B24. Dots and case do not matter. A coding at
+-- any depth counts: a diagnosis inside of a claim, a component of an observation.
+CREATE FUNCTION ehr_internal.labels_of(resource jsonb, author text, subjects bigint[]) RETURNS int
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	codings jsonb := jsonb_path_query_array(resource, 'lax $.*.coding[*]') || coalesce(resource -> 'meta' -> 'security', '[]');
+	codings jsonb := jsonb_path_query_array(resource, 'lax $.**.coding ? (@.code <> "")') || coalesce(resource -> 'meta' -> 'security', '[]');
 BEGIN
 	RETURN coalesce((
-		SELECT bit_or(1 << l.bit)
-		FROM jsonb_array_elements(codings) AS c JOIN ehr_internal.sensitivity_label l ON l.code_system = c ->> 'system'
-		WHERE left(c ->> 'code', length(l.first_code)) COLLATE "C" >= l.first_code
-			AND left(c ->> 'code', length(l.last_code)) COLLATE "C" <= l.last_code), 0);
+		SELECT bit_or(1 << r.bit)
+		FROM (SELECT DISTINCT c ->> 'system' AS system, upper(replace(c ->> 'code', '.', '')) COLLATE "C" AS code FROM jsonb_array_elements(codings) AS c) AS c
+		JOIN (SELECT l.bit, l.code_system, l.first_code, l.last_code, NULL::int AS below_age FROM ehr_internal.sensitivity_label l
+			UNION ALL
+			SELECT a.bit, a.code_system, a.first_code, a.last_code, a.below_age FROM ehr_internal.sensitivity_age a) AS r ON r.code_system = c.system
+		WHERE left(c.code, length(replace(r.first_code, '.', ''))) >= upper(replace(r.first_code, '.', '')) COLLATE "C"
+			AND left(c.code, length(replace(r.last_code, '.', ''))) <= upper(replace(r.last_code, '.', '')) COLLATE "C"
+			AND CASE WHEN r.below_age IS NULL THEN true ELSE coalesce(ehr_internal.may_be_below(subjects, r.below_age), false) END), 0)
+		| coalesce((
+		SELECT bit_or(1 << s.bit) FROM ehr_internal.sensitivity_source s
+		WHERE coalesce(s.author = labels_of.author, s.author IS NULL)
+			AND coalesce(s.source = resource #>> '{meta,source}', s.source IS NULL)
+			AND (s.type IS NULL OR s.type = ehr_internal.type_number(resource ->> 'resourceType'))), 0);
 END
 $$;
-COMMENT ON FUNCTION ehr_internal.labels_of(jsonb) IS 'sensitivity labels that the codes of a resource carry, as bits of ehr_internal.sensitivity_label';
+COMMENT ON FUNCTION ehr_internal.labels_of(jsonb, text, bigint[]) IS 'sensitivity labels of a resource by this author about these patients, as bits of ehr_internal.sensitivity_label';
+
+CREATE FUNCTION ehr_internal.labels_of(resource jsonb) RETURNS int
+	LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ehr_internal.labels_of(resource, NULL, NULL);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.labels_of(jsonb) IS 'sensitivity labels of a resource by its codes, source and type alone';
 
 -- The first of these elements that a resource has says when what it tells of happened; in order of preference.
 CREATE FUNCTION ehr_internal.happened(resource jsonb) RETURNS date
@@ -449,8 +513,9 @@ BEGIN
 	INSERT INTO ehr_store.resource (key, type, id, version, subject, more_subjects, labels, author, happened, epoch, doc)
 	VALUES (new_key, type_no, new_doc ->> 'id', coalesce(old.version, 0) + 1, subjects[1],
 		CASE WHEN cardinality(subjects) > 1 THEN subjects[2:] END,
-		ehr_internal.labels_of(new_doc), author, ehr_internal.happened(new_doc), ehr_internal.current_epoch(), new_doc);
+		ehr_internal.labels_of(new_doc, author, subjects), author, ehr_internal.happened(new_doc), ehr_internal.current_epoch(), new_doc);
 	PERFORM ehr_internal.index_business_keys(new_key, type_no, new_doc);
+	PERFORM ehr_internal.after_write(new_key, type_no, new_doc, subjects, false);
 	RETURN new_key;
 END
 $$;
@@ -474,6 +539,7 @@ BEGIN
 	VALUES (old.key, old.type, old.id, old.version + 1, old.subject, old.more_subjects, old.labels, store_remove.author, old.happened,
 		ehr_internal.current_epoch(), true);
 	DELETE FROM ehr_store.business_key b WHERE b.key = old.key;
+	PERFORM ehr_internal.after_write(old.key, old.type, NULL, old.subject || coalesce(old.more_subjects, '{}'), true);
 	RETURN true;
 END
 $$;

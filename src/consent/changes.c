@@ -50,6 +50,7 @@ static struct
 }			here;
 
 PG_FUNCTION_INFO_V1(ehr_consent_changed);
+PG_FUNCTION_INFO_V1(ehr_consent_concerns);
 PG_FUNCTION_INFO_V1(ehr_consent_changed_trigger);
 
 Size
@@ -168,6 +169,26 @@ Datum
 ehr_consent_changed(PG_FUNCTION_ARGS)
 {
 	note_all();
+	PG_RETURN_VOID();
+}
+
+/*
+ * ehr_internal.consent_concerns(person bigint, grantee text) → void: what this
+ * session may read of a person changes; grantee null: for all who know of it
+ */
+Datum
+ehr_consent_concerns(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_VOID();
+	if (PG_ARGISNULL(1))
+		note_person(PG_GETARG_INT64(0), 0);
+	else
+	{
+		text	   *name = PG_GETARG_TEXT_PP(1);
+
+		note_person(PG_GETARG_INT64(0), change_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)));
+	}
 	PG_RETURN_VOID();
 }
 

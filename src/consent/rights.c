@@ -51,11 +51,13 @@ static uint64 losses = 0;
 Rights	   *rights_now = NULL;
 bool		rights_checked = false;
 
+#define MOST_GRANTEES 64
+
 /* Whom a change may concern a session by: its persons, and the names it goes by. */
 typedef struct KnownPersons
 {
-	uint32		grantee[4];
-	int			n_grantees;
+	uint32		grantee[MOST_GRANTEES];
+	int			n_grantees;		/* above MOST_GRANTEES: it goes by more, so all concerns it */
 	int64	   *persons;		/* open addressing, 0: free */
 	uint32		mask;
 	uint32		n;
@@ -113,15 +115,10 @@ know_person(KnownPersons *known, int64 person, MemoryContext context)
 }
 
 static KnownPersons *
-new_known(const Principal *p, MemoryContext context)
+new_known(MemoryContext context)
 {
 	KnownPersons *known = MemoryContextAllocZero(context, sizeof(KnownPersons));
-	const char *const names[] = {"anybody", psprintf("practitioner:%s", p->sub), psprintf("%s:%s", strcmp(p->kind, "insurer") == 0 ? "insurer" : "facility", p->org),
-	psprintf("person:%s", asc_tolower(p->sub, strlen(p->sub)))};
 
-	/* as ehr_internal.grantees_of(), or more: then too much is looked up again */
-	for (int i = 0; i < lengthof(names); i++)
-		known->grantee[known->n_grantees++] = change_name(names[i], strlen(names[i]));
 	known->mask = 63;
 	known->persons = MemoryContextAllocZero(context, sizeof(int64) * 64);
 	return known;
@@ -140,9 +137,9 @@ static void
 note_concerned(const Change *change, void *arg)
 {
 	Concerned  *c = arg;
-	bool		ours = change->grantee == 0 && is_known(c->known, change->person);
+	bool		ours = change->grantee == 0 ? is_known(c->known, change->person) : c->known->n_grantees > MOST_GRANTEES;
 
-	for (int i = 0; i < c->known->n_grantees && !ours; i++)
+	for (int i = 0; i < Min(c->known->n_grantees, MOST_GRANTEES) && !ours; i++)
 		ours = change->grantee == c->known->grantee[i];
 	if (!ours)
 		return;
@@ -215,6 +212,35 @@ prepare(const char *sql, int n, Oid *types)
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare the loading of rights");
 	return plan;
+}
+
+/* The names that the session goes by, its units among them. SPI is connected. */
+static void
+fetch_grantees(KnownPersons *known, const Principal *p)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum		args[3];
+
+	if (plan == NULL)
+	{
+		Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
+
+		plan = prepare("SELECT n FROM pg_catalog.unnest(ehr_internal.grantees_of($1, $2, $3)) AS n", 3, types);
+	}
+	args[0] = CStringGetTextDatum(p->kind);
+	args[1] = CStringGetTextDatum(p->sub);
+	args[2] = CStringGetTextDatum(p->org);
+	if (SPI_execute_plan(plan, args, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look up the names of a session");
+	known->n_grantees = (int) Min(SPI_processed, MOST_GRANTEES + 1);
+	for (int i = 0; i < known->n_grantees && i < MOST_GRANTEES; i++)
+	{
+		bool		isnull;
+		text	   *name = DatumGetTextPP(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+
+		known->grantee[i] = change_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	}
+	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Fetches the rows of compiled_rights(); persons: NULL for all. SPI is connected. */
@@ -317,6 +343,8 @@ build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *
 		MemoryContextSwitchTo(loading);
 		rights_keep(l, old, (int64 *) ARR_DATA_PTR(persons), ArrayGetNItems(ARR_NDIM(persons), ARR_DIMS(persons)));
 	}
+	else
+		fetch_grantees(r->known, p);
 	fetch_rights(l, loading, r->known, r->context, p, persons, now);
 	SPI_finish();
 	PopActiveSnapshot();
@@ -410,7 +438,7 @@ load_rights(const Principal *principal, const Concerned *concerned, uint64 posit
 			memcpy(r->known->persons, old->known->persons, sizeof(int64) * ((Size) old->known->mask + 1));
 		}
 		else
-			r->known = new_known(&p, r->context);
+			r->known = new_known(r->context);
 		build_rights(r, &p, part ? old : NULL, concerned);
 		prepare_rights(r);
 	}

@@ -80,10 +80,13 @@ sub candidates
 		grantee => ["'practitioner:dr'"], purpose => ["'TREAT'"], until => ['NULL'], evidence => [ 'NULL', q{'{"sha256": "00"}'} ], handle => [ "'nonsense'" ], token => [ "'a.b.c'" ],
 		params => [ q{'{}'}, q{'{"level": "province"}'}, q{'{"min_cell": 1}'} ], lines => [ q{'{"record_id": "r1"}'}, "''" ], version => [ 'NULL', '1' ], max_rows => [ '10', '1000000' ],
 		threshold => [ '0.0', '0.99' ], kid => ["'test'"], valid => ['NULL'], sub => [ "'dr'" ], payload => [ q{'<x/>'} ], merge_id => ['1'], review => ['1'], quarantine_id => [ '1', '2' ],
+		what => [ "'all'", "'document:Condition/x'", "'episode:Encounter/x'" ], minutes => [ '5', '100' ], relation => ["'parent'"], basis => ["'mine'"], org => [ "'99999'", "'79'" ],
+		practitioner => ["'dr'"], remark => ["'mine'"], documents => [ quoted("{Condition/$h->{condition}}") ],
+		'after:int8' => [ '0' ], 'consent:jsonb' => [ 'NULL', quoted('{"resourceType": "Consent"}') ], principal => [ quoted('{"kind": "clinician", "sub": "dr", "org": "99999", "purpose": "TREAT"}') ],
 		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL'],
 		view_definition => [ quoted(q{{"resource": "Patient", "select": [{"column": [{"name": "phone", "path": "telecom.value.first()"}]}]}}) ], materialized => [ 'false', 'true' ],
 		patch => [ q{'[{"op": "add", "path": "/language", "value": "vi"}]'}, q{'[{"op": "test", "path": "/nothing", "value": 1}]'}, q{'{"resourceType": "Parameters"}'} ],
-		from_unit => ["'g'"], to_unit => ["'mg'"], unit => ["'mg'"],
+		from_unit => ["'g'"], to_unit => [ "'mg'", "'79'", 'NULL' ], unit => [ "'mg'", "'79'", 'NULL' ],
 		vars => ["'{}'"]);
 	my %by_type = (
 		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
@@ -96,7 +99,7 @@ sub candidates
 		fhir => [ quoted($fresh), quoted(qq{{"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/$h->{id}"}}}),
 			quoted(qq{{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": $fresh, "request": {"method": "PUT", "url": "Patient/$h->{id}"}}]}}),
 			quoted(qq{{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient", "ifNoneExist": "identifier=$system|$hidden{number}"}}]}}) ]);
-	return @{ $by_name{$name} // $by_type{$type} // [] };
+	return @{ $by_name{"$name:$type"} // $by_name{$name} // $by_type{$type} // [] };
 }
 
 sub calls
