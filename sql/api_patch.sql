@@ -23,7 +23,7 @@ BEGIN
 	-- the key's row stands for the resource: what is changed here is what will be replaced
 	PERFORM FROM ehr_store.resource_key k WHERE k.type = type_no AND k.id = patch.id FOR UPDATE;
 	SELECT r.* INTO found_row FROM ehr_store.resource r WHERE r.type = type_no AND r.id = patch.id AND NOT r.deleted;
-	IF NOT FOUND OR ehr.may_read_row(found_row.key, found_row.subject, found_row.more_subjects, found_row.type, found_row.labels, found_row.author) IS NOT TRUE THEN
+	IF NOT FOUND OR ehr.may_read_row(found_row.key, found_row.subject, found_row.more_subjects, found_row.type, found_row.labels, found_row.author, found_row.happened) IS NOT TRUE THEN
 		RAISE no_data_found USING MESSAGE = 'there is no such resource';
 	END IF;
 	PERFORM ehr_internal.require_may_write(found_row.doc::jsonb, principal);

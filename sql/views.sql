@@ -67,6 +67,17 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_views() IS 'table and grants of room views';
 
+-- What the policies of ehr_store.resource ask about: a materialized view has these columns too, with _ before their names.
+CREATE FUNCTION ehr_internal.view_policy_columns() RETURNS TABLE (name name, type text)
+	LANGUAGE sql STABLE PARALLEL SAFE ROWS 7
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+	WHERE a.attrelid = 'ehr_store.resource'::regclass AND a.attname = ANY ('{key,type,subject,more_subjects,labels,author,happened}')
+	ORDER BY a.attnum
+$$;
+COMMENT ON FUNCTION ehr_internal.view_policy_columns() IS 'columns of ehr_store.resource that decide who may read a row';
+
 CREATE FUNCTION ehr.create_view(name text, view_definition jsonb, materialized bool DEFAULT false) RETURNS regclass
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
@@ -89,8 +100,8 @@ BEGIN
 			HINT = 'Choose another name, or drop the view with ehr.drop_view(name) first.';
 	END IF;
 	IF materialized THEN
-		EXECUTE format('CREATE TABLE ehr_store.%I (_key bigint NOT NULL, _type int2 NOT NULL, _subject bigint, _more_subjects bigint[], _labels int NOT NULL, _author text NOT NULL, %s)',
-			name, ehr_internal.view_column_list(view_definition));
+		EXECUTE format('CREATE TABLE ehr_store.%I (%s, %s)', name,
+			(SELECT string_agg(format('_%s %s', p.name, p.type), ', ') FROM ehr_internal.view_policy_columns() AS p), ehr_internal.view_column_list(view_definition));
 		EXECUTE format('CREATE INDEX ON ehr_store.%I (_key)', name);
 		EXECUTE format('CREATE INDEX ON ehr_store.%I (_subject)', name);
 		EXECUTE format('ALTER TABLE ehr_store.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
@@ -99,7 +110,7 @@ BEGIN
 			WHERE p.polrelid = 'ehr_store.resource'::regclass AND p.polcmd IN ('r', '*')
 		LOOP
 			EXECUTE format('CREATE POLICY %I ON ehr_store.%I FOR SELECT USING (%s)', c.polname, name,
-				regexp_replace(c.condition, '\m(key|type|subject|more_subjects|labels|author)\M', '_\1', 'g'));
+				regexp_replace(c.condition, (SELECT format('\m(%s)\M', string_agg(p.name, '|')) FROM ehr_internal.view_policy_columns() AS p), '_\1', 'g'));
 		END LOOP;
 	ELSE
 		EXECUTE format('CREATE VIEW ehr_store.%I WITH (security_invoker = true) AS %s', name, ehr.view_sql(view_definition));
@@ -137,10 +148,10 @@ BEGIN
 	END IF;
 	EXECUTE format('DELETE FROM ehr_store.%I v USING ehr_store.resource r WHERE r.key = v._key AND (r.epoch, r.txid) >= ($1, $2)', name)
 	USING seen.epoch, seen.txid;
-	EXECUTE format('INSERT INTO ehr_store.%I SELECT r.key, r.type, r.subject, r.more_subjects, r.labels, r.author, v.*
+	EXECUTE format('INSERT INTO ehr_store.%I SELECT %s, v.*
 		FROM ehr_store.resource r CROSS JOIN LATERAL ehr.view_record($1, r.doc::jsonb) AS v (%s)
 		WHERE r.type = $2 AND NOT r.deleted AND (r.epoch, r.txid) >= ($3, $4)',
-		name, ehr_internal.view_column_list(seen.definition))
+		name, (SELECT string_agg('r.' || p.name, ', ') FROM ehr_internal.view_policy_columns() AS p), ehr_internal.view_column_list(seen.definition))
 	USING seen.definition, ehr_internal.type_number(ehr_internal.view_resource(seen.definition)), seen.epoch, seen.txid;
 	GET DIAGNOSTICS added = ROW_COUNT;
 	UPDATE ehr_store.view_definition v SET epoch = ehr_internal.current_epoch(), txid = settled, refreshed = now()
