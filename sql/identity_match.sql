@@ -106,14 +106,15 @@ BEGIN
 	);
 	COMMENT ON TABLE ehr_store.link_run IS 'runs of link_all: the step reached, and what it found';
 
-	CREATE UNLOGGED TABLE IF NOT EXISTS ehr_store.link_work (
-		kind int2,
-		a bigint,
-		b bigint,
-		bits real,
-		data bytea
+	CREATE TABLE IF NOT EXISTS ehr_store.link_work (
+		run bigint NOT NULL,
+		kind int2 NOT NULL,
+		part int NOT NULL,
+		data bytea NOT NULL,
+		PRIMARY KEY (run, kind, part)
 	);
-	COMMENT ON TABLE ehr_store.link_work IS 'result of a run of link_all on its way into the tables';
+	ALTER TABLE ehr_store.link_work ALTER data SET STORAGE EXTERNAL;
+	COMMENT ON TABLE ehr_store.link_work IS 'what the steps of a run of link_all leave for the next ones: 1 links, 2 reviews, 3 model, 4 frequencies, 5 clusters';
 
 	GRANT EXECUTE ON FUNCTION ehr.match(jsonb, int, float8), ehr.explain_match(jsonb, jsonb) TO ehr_app, ehr_query, ehr_ingest;
 	GRANT EXECUTE ON FUNCTION ehr.decide_match(bigint, bool, text), ehr.open_reviews(int) TO ehr_app;

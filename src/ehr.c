@@ -14,6 +14,7 @@
 #include "consent/session.h"
 #include "fhirpath/fhirpath.h"
 #include "ehr.h"
+#include "identity/identity.h"
 #include "validate/validate.h"
 
 PG_MODULE_MAGIC;
@@ -35,6 +36,7 @@ _PG_init(void)
 	audit_init();
 	fhirpath_init();
 	validate_init();
+	ehr_match_init();
 	if (ehr_preloaded)
 	{
 		session_init();

@@ -176,6 +176,8 @@ load_with_counts(FunctionCallInfo fcinfo, MatchRow *row, int n, const MatchModel
 	for (i = 0; i < found && i < MATCH_COUNTS; i++)
 		count[i] = nulls[i] || DatumGetInt32(values[i]) < 0 ? 0 : (uint32_t) DatumGetInt32(values[i]);
 	match_set_shares(row, count, rows);
+	row->phone_rows = (uint16_t) Min(count[COUNT_PHONE], UINT16_MAX);
+	row->number_rows = (uint16_t) Min(count[COUNT_NUMBER], UINT16_MAX);
 }
 
 /* Arguments model, rows, a, counts of a, b, counts of b. */
