@@ -35,6 +35,11 @@ CREATE FUNCTION ehr_internal.match_explain(model bytea, rows float8, a bytea, a_
 	AS 'MODULE_PATHNAME', 'ehr_match_explain';
 COMMENT ON FUNCTION ehr_internal.match_explain(bytea, float8, bytea, int[], bytea, int[]) IS 'score of two feature rows with the weight of each field and a sentence; holds no value of either';
 
+CREATE FUNCTION ehr_internal.match_model_json(model bytea) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50
+	AS 'MODULE_PATHNAME', 'ehr_match_model_json';
+COMMENT ON FUNCTION ehr_internal.match_model_json(bytea) IS 'a stored model in words: prior, and m, u and weight of each level of each field';
+
 CREATE FUNCTION ehr_internal.match_probability(bits float8) RETURNS float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ehr_match_probability';
@@ -119,6 +124,7 @@ BEGIN
 	GRANT EXECUTE ON FUNCTION ehr.match(jsonb, int, float8), ehr.explain_match(jsonb, jsonb) TO ehr_app, ehr_query, ehr_ingest;
 	GRANT EXECUTE ON FUNCTION ehr.decide_match(bigint, bool, text), ehr.open_reviews(int) TO ehr_app;
 	GRANT EXECUTE ON FUNCTION ehr.link_step() TO ehr_ingest;
+	GRANT EXECUTE ON FUNCTION ehr.train_persons() TO ehr_ingest, ehr_admin;
 	GRANT EXECUTE ON PROCEDURE ehr.link_all() TO ehr_ingest;
 END
 $$;

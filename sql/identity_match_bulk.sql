@@ -90,6 +90,36 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.link_learn(bigint) IS 'last step of link_all: model, frequencies, review queue';
 
+CREATE FUNCTION ehr.train_persons() RETURNS jsonb
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_as_system';
+COMMENT ON FUNCTION ehr.train_persons() IS 'learns the model of the store''s patients anew, and how frequent their values are, without linking anybody; returns the model';
+
+CREATE FUNCTION ehr_internal.train_persons() RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- no run of link_all has this number
+	training CONSTANT bigint := 0;
+	subjects bigint;
+BEGIN
+	PERFORM ehr_internal.require_registrar('{admin}');
+	PERFORM ehr_internal.lock_blocks(array_fill(0::bigint, ARRAY[51]));
+	DELETE FROM ehr_store.link_work w WHERE w.run = training;
+	SELECT f.value INTO subjects FROM ehr_internal.match_bulk(training, 'train') AS f WHERE f.figure = 'subjects';
+	INSERT INTO ehr_store.match_model AS m (model, rows)
+	SELECT w.data, subjects FROM ehr_store.link_work w WHERE w.run = training AND w.kind = 3
+	ON CONFLICT (one) DO UPDATE SET model = excluded.model, rows = excluded.rows, trained = now();
+	DELETE FROM ehr_store.match_frequency;
+	PERFORM ehr_internal.match_bulk(training, 'learn');
+	PERFORM ehr_internal.match_bulk(training, 'drop');
+	DELETE FROM ehr_store.link_work w WHERE w.run = training;
+	RETURN (SELECT ehr_internal.match_model_json(m.model) || jsonb_build_object('rows', m.rows) FROM ehr_store.match_model m);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.train_persons() IS 'implementation of ehr.train_persons';
+
 CREATE FUNCTION ehr.link_step() RETURNS int
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
@@ -141,5 +171,5 @@ END
 $$;
 COMMENT ON PROCEDURE ehr.link_all() IS 'links all source patients in bulk, in steps of a transaction each; goes on where it was stopped';
 
-REVOKE EXECUTE ON FUNCTION ehr.link_step() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ehr.link_step(), ehr.train_persons() FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE ehr.link_all() FROM PUBLIC;

@@ -19,6 +19,7 @@
 /* Blocks larger than this are left to other rules. */
 #define BLOCK_EQUAL 120			/* two fields are equal */
 #define BLOCK_NEAR 40			/* of at least one field a part only */
+#define BLOCK_GIVEN 2000		/* of a rule that the definition gives */
 #define PAIRS_A_ROW 150			/* so many candidates are enough */
 #define PAIRS_LEAST 1000000
 
@@ -40,6 +41,7 @@ match_table_start(MatchTable *t, const CoreContext *cx, const TableField *field,
 	if (fields < 1 || fields > TABLE_FIELDS_MAX)
 		return CORE_INVALID;
 	t->cx = cx;
+	t->threshold = NAN;
 	t->fields = fields;
 	memcpy(t->field, field, fields * sizeof *field);
 	return CORE_OK;
@@ -304,6 +306,42 @@ take_rule(MatchTable *t, PairSet *set, KeyRow *keys, const uint64_t *x, const ui
 		take_blocks(t, set, keys, m, most);
 }
 
+/* The definition's own rules. */
+static CoreStatus
+take_given_rules(MatchTable *t, PairSet *set, KeyRow *keys, const uint64_t *column)
+{
+	int			r,
+				f;
+	uint32_t	i;
+
+	for (r = 0; r < t->rules; r++)
+	{
+		size_t		m = 0;
+
+		if (core_interrupted(t->cx))
+			return CORE_INTERRUPTED;
+		for (i = 0; i < t->n; i++)
+		{
+			uint64_t	key = 1;
+
+			for (f = 0; f < t->fields && key != 0; f++)
+				if (t->rule[r] >> f & 1)
+				{
+					uint64_t	part = column[(size_t) f * KEYS_MAX * t->n + i];
+
+					key = part == 0 ? 0 : mix(key, part);
+				}
+			if (key != 0)
+			{
+				keys[m].key = key;
+				keys[m++].row = i;
+			}
+		}
+		take_blocks(t, set, keys, m, BLOCK_GIVEN);
+	}
+	return CORE_OK;
+}
+
 /* Rules from the surest to the vaguest: pass 0 both fields equal and single ones, 1 one equal and a part, 2 parts. */
 static CoreStatus
 take_rules(MatchTable *t, PairSet *set, KeyRow *keys, const uint64_t *column)
@@ -314,6 +352,8 @@ take_rules(MatchTable *t, PairSet *set, KeyRow *keys, const uint64_t *column)
 				j,
 				k;
 
+	if (t->rules > 0)
+		return take_given_rules(t, set, keys, column);
 	for (f = 0; f < t->fields; f++)
 		if (t->field[f].kind != TABLE_EXACT)
 			take_rule(t, set, keys, column + (size_t) f * KEYS_MAX * t->n, NULL, BLOCK_NEAR);
@@ -379,7 +419,7 @@ table_compare_rows(const MatchTable *t, uint32_t a, uint32_t b, uint8_t *level)
 
 	for (f = 0; f < t->fields; f++)
 		level[f] = x[f].s == NULL || y[f].s == NULL ? TABLE_MISSING :
-			table_compare(t->field[f].kind, x[f].s, x[f].n, y[f].s, y[f].n);
+			table_compare(&t->field[f], x[f].s, x[f].n, y[f].s, y[f].n);
 	for (f = 0; f < t->fields; f++)
 	{
 		int			g = t->field[f].swap;
@@ -387,8 +427,8 @@ table_compare_rows(const MatchTable *t, uint32_t a, uint32_t b, uint8_t *level)
 		/* both changed places: said once */
 		if (g < 0 || level[f] == TABLE_MISSING || level[g] == TABLE_MISSING || level[f] == 0 || level[g] == 0)
 			continue;
-		if (table_compare(t->field[f].kind, x[f].s, x[f].n, y[g].s, y[g].n) <= 1 &&
-			table_compare(t->field[f].kind, x[g].s, x[g].n, y[f].s, y[f].n) <= 1)
+		if (table_compare(&t->field[f], x[f].s, x[f].n, y[g].s, y[g].n) <= 1 &&
+			table_compare(&t->field[f], x[g].s, x[g].n, y[f].s, y[f].n) <= 1)
 		{
 			level[f] = 1;
 			level[g] = TABLE_MISSING;
@@ -411,7 +451,7 @@ better_pair(const void *x, const void *y)
 
 /* ---- clusters ---- */
 
-#define ASKED 64				/* pairs of members looked at before two clusters join */
+#define ASKED 400				/* pairs of members looked at before two clusters join */
 #define AGAINST (-6.0)			/* a pair says no more than this against, */
 #define IN_FAVOUR 12.0			/* and this in favour */
 
@@ -441,7 +481,7 @@ clusters_agree(const Joining *j, uint32_t a, uint32_t b)
 			if (!may_pair(j->t, x, y))
 				return false;
 			table_compare_rows(j->t, x, y, level);
-			bits = table_score(j->t, j->trained, x, y, level);
+			bits = table_score(j->t, j->trained, x, y, level, NULL);
 			sum += bits < AGAINST ? AGAINST : bits > IN_FAVOUR ? IN_FAVOUR : bits;
 			y = j->forest->next[y];
 		} while (y != b && ++asked < ASKED);
@@ -498,7 +538,7 @@ score_all(MatchTable *t, const TablePairs *pairs, const TableTrained *trained, T
 	{
 		TablePair	p = {(uint32_t) (pairs->pair[i] >> 32), (uint32_t) pairs->pair[i], 0};
 
-		p.bits = (float) table_score(t, trained, p.a, p.b, pairs->level + i * t->fields);
+		p.bits = (float) table_score(t, trained, p.a, p.b, pairs->level + i * t->fields, NULL);
 		if (p.bits > AGAINST)
 			out->pair[out->npairs++] = p;
 	}
@@ -544,6 +584,8 @@ match_table_link(MatchTable *t, const TableModel *model, TableOutcome *out)
 	{
 		if (model == NULL)
 			table_choose_threshold(&trained, out);
+		if (!isnan(t->threshold))
+			trained.model.threshold = t->threshold;
 		status = form_clusters(t, &trained, out);
 	}
 	out->model = trained.model;

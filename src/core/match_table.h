@@ -14,6 +14,9 @@
  *	 address) are found by counting and not believed twice: a tree of pairs of
  *	 fields, as C. Chow and C. Liu, Approximating Discrete Probability
  *	 Distributions with Dependence Trees (1968), for values that are equal;
+ * - relatives and neighbours, who agree in all but what makes a person, are a
+ *	 class of their own beside matches and strangers, where the rows show one:
+ *	 latent classes as P. Lazarsfeld and N. Henry (1968);
  * - the threshold is the one with the best expected F1 under the model;
  * - clusters join along the best pairs first while their members agree on the
  *	 whole.
@@ -26,6 +29,7 @@
 
 #define TABLE_FIELDS_MAX 24
 #define TABLE_LEVELS 6
+#define TABLE_RULES_MAX 32
 #define TABLE_MISSING 0xff
 
 typedef enum TableKind
@@ -46,17 +50,21 @@ typedef struct TableField
 {
 	TableKind	kind;
 	int			swap;			/* another field that this one may change places with; -1 = none */
+	int			cuts;			/* levels by Jaro-Winkler similarity instead of the kind's own: */
+	double		cut[TABLE_LEVELS - 2];	/* at least so similar, from most to least */
 } TableField;
 
-/* Level 0 is equal, the last level of a kind is "other". */
-extern int	table_levels(TableKind kind);
-extern const char *table_level_name(TableKind kind, int level);
+/* Level 0 is equal, the last level of a field is "other". */
+extern int	table_levels(const TableField *field);
+extern const char *table_level_name(const TableField *field, int level);
 
 typedef struct TableModel
 {
 	int			fields;
 	double		m[TABLE_FIELDS_MAX][TABLE_LEVELS];
 	double		u[TABLE_FIELDS_MAX][TABLE_LEVELS];
+	double		h[TABLE_FIELDS_MAX][TABLE_LEVELS];	/* of relatives */
+	double		relatives;		/* share of pairs of relatives; 0 = there are none */
 	int			parent[TABLE_FIELDS_MAX];	/* field that this one goes with; -1 = none */
 	double		with_parent[TABLE_FIELDS_MAX];	/* bits when both are equal */
 	double		prior;			/* share of true pairs among all pairs */
@@ -74,11 +82,13 @@ typedef struct MatchTable
 	const CoreContext *cx;
 	TableField	field[TABLE_FIELDS_MAX];
 	int			fields;
+	uint32_t	rule[TABLE_RULES_MAX];	/* fields that must be equal, a bit each: blocking rules; none = automatic */
+	int			rules;
+	double		threshold;		/* in bits; NaN = the model's, which is learnt for the best expected F1 */
 	uint32_t	n;
 	uint32_t	room;
 	TableText  *value;			/* n rows of fields */
 	uint32_t   *source;			/* of each row; rows of one source are never linked; 0 = any */
-	float	   *share;			/* log2 frequency of each value */
 	struct TableArena *arena;
 	/* figures */
 	uint64_t	candidates;
@@ -118,7 +128,7 @@ extern void match_table_end(MatchTable *t);
 /* Normal form of a value of a kind: out has room for 2 * len + 16 bytes; returns its length, 0 = missing. */
 extern size_t table_normal(TableKind kind, const char *in, size_t len, char *out);
 
-/* How two values of a kind compare: a level. */
-extern uint8_t table_compare(TableKind kind, const char *a, size_t a_len, const char *b, size_t b_len);
+/* How two values of a field compare: a level. */
+extern uint8_t table_compare(const TableField *field, const char *a, size_t a_len, const char *b, size_t b_len);
 
 #endif							/* EHR_CORE_MATCH_TABLE_H */

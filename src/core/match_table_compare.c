@@ -28,15 +28,21 @@ static const KindLevels kind_levels[TABLE_KINDS] = {
 };
 
 int
-table_levels(TableKind kind)
+table_levels(const TableField *field)
 {
-	return kind_levels[kind].levels;
+	return field->cuts > 0 ? field->cuts + 2 : kind_levels[field->kind].levels;
 }
 
 const char *
-table_level_name(TableKind kind, int level)
+table_level_name(const TableField *field, int level)
 {
-	return level == TABLE_MISSING ? "missing" : kind_levels[kind].name[level];
+	static const char *const cut_names[] = {"equal", "similarity_1", "similarity_2", "similarity_3", "similarity_4"};
+
+	if (level == TABLE_MISSING)
+		return "missing";
+	if (field->cuts == 0)
+		return kind_levels[field->kind].name[level];
+	return level == field->cuts + 1 ? "other" : cut_names[level];
 }
 
 /* ---- normal forms ---- */
@@ -324,12 +330,25 @@ compare_number(const char *a, size_t a_len, const char *b, size_t b_len)
 	return x >= 0 && y >= 0 && apart <= 2 ? 2 : 3;
 }
 
+static uint8_t
+compare_by_cuts(const TableField *field, const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	double		similarity = compare_jaro_winkler(a, a_len, b, b_len);
+	int			level = 0;
+
+	while (level < field->cuts && similarity < field->cut[level])
+		level++;
+	return (uint8_t) (level + 1);
+}
+
 uint8_t
-table_compare(TableKind kind, const char *a, size_t a_len, const char *b, size_t b_len)
+table_compare(const TableField *field, const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	if (a_len == b_len && memcmp(a, b, a_len) == 0)
 		return 0;
-	switch (kind)
+	if (field->cuts > 0)
+		return compare_by_cuts(field, a, a_len, b, b_len);
+	switch (field->kind)
 	{
 		case TABLE_NAME:
 			return compare_name(a, a_len, b, b_len);

@@ -15,6 +15,7 @@
 #define RANDOM_PAIRS 500000
 #define TRAIN_PAIRS 1000000		/* more candidates are thinned out */
 #define FEW_JOINT 5				/* strangers who agree in both: fewer show nothing */
+#define MOST_MATCHES 0.25		/* of those who agree in both fewer strangers may be matches not known */
 #define TOGETHER 4.0			/* so many times more often than by chance */
 
 typedef struct Training
@@ -146,12 +147,12 @@ share_of(double rows, double least, double n)
 }
 
 double
-table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level)
+table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level, double *relatives)
 {
 	const TableModel *m = &trained->model;
-	double		odds = m->prior / (1 - m->prior);
-	double		bits = log2(odds);
-	double		ratio = 1;
+	double		match = m->prior;	/* both relative to strangers */
+	double		relative = m->relatives;
+	double		stranger = 1 - m->prior - m->relatives;
 	int			f;
 
 	for (f = 0; f < t->fields; f++)
@@ -165,53 +166,62 @@ table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32
 			continue;
 		if (l > 0)
 		{
-			ratio *= m->m[f][l] / m->u[f][l];
+			match *= m->m[f][l] / m->u[f][l];
+			relative *= m->h[f][l] / m->u[f][l];
 			continue;
 		}
 		share = share_of(trained->rows[at], trained->least[f], t->n);
 		if (p >= 0 && level[p] == 0)
 		{
-			double		given = share_of(trained->joint[at], trained->least_joint[f], t->n) /
+			share = share_of(trained->joint[at], trained->least_joint[f], t->n) /
 				share_of(trained->rows[(size_t) a * t->fields + p], trained->least[p], t->n);
-
-			ratio *= exp2(m->with_parent[f]) / (given > 1 ? 1 : given);
+			match *= exp2(m->with_parent[f]) / (share > 1 ? 1 : share);
 		}
 		else
-			ratio *= m->m[f][0] / (share > 1 ? 1 : share);
+			match *= m->m[f][0] / (share > 1 ? 1 : share);
+		relative *= m->h[f][0] / (share > 1 ? 1 : share);
 	}
-	return bits + log2(ratio);
+	if (relatives != NULL)
+		*relatives = relative / (stranger + relative + match);
+	return log2(match) - log2(stranger + relative);
 }
 
 /* ---- expectation and maximization ---- */
 
+/* What is seen of a class of pairs. */
+typedef struct ClassSums
+{
+	double		level[TABLE_FIELDS_MAX][TABLE_LEVELS];
+	double		told[TABLE_FIELDS_MAX];
+	double		both[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX];	/* equal in two fields */
+	double		pairs;
+} ClassSums;
+
 typedef struct Sums
 {
-	double		match[TABLE_FIELDS_MAX][TABLE_LEVELS];
-	double		other[TABLE_FIELDS_MAX][TABLE_LEVELS];
-	double		match_told[TABLE_FIELDS_MAX];
-	double		other_told[TABLE_FIELDS_MAX];
-	double		both[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX];	/* matches equal in two fields */
-	double		matches;
+	ClassSums	match;
+	ClassSums	relative;
+	ClassSums	other;			/* of random pairs */
 } Sums;
 
 static void
-add_match(const Training *g, Sums *s, const uint8_t *level, double p, double weight)
+add_pair(ClassSums *s, int fields, const uint8_t *level, double weight)
 {
 	int			f,
 				h;
 
-	s->matches += weight * p;
-	for (f = 0; f < g->t->fields; f++)
+	s->pairs += weight;
+	for (f = 0; f < fields; f++)
 	{
 		if (level[f] == TABLE_MISSING)
 			continue;
-		s->match[f][level[f]] += weight * p;
-		s->match_told[f] += weight * p;
+		s->level[f][level[f]] += weight;
+		s->told[f] += weight;
 		for (h = 0; level[f] == 0 && h < f; h++)
 			if (level[h] == 0)
 			{
-				s->both[f][h] += weight * p;
-				s->both[h][f] += weight * p;
+				s->both[f][h] += weight;
+				s->both[h][f] += weight;
 			}
 	}
 }
@@ -220,29 +230,26 @@ static void
 expect(const Training *g, Sums *s)
 {
 	const MatchTable *t = g->t;
+	double		h;
 	size_t		i;
-	int			f;
 
 	memset(s, 0, sizeof *s);
 	for (i = 0; i < g->pairs->n; i += g->step)
 	{
 		const uint8_t *level = g->pairs->level + i * t->fields;
-		double		p = match_probability(table_score(t, g->out, (uint32_t) (g->pairs->pair[i] >> 32), (uint32_t) g->pairs->pair[i], level));
+		double		p = match_probability(table_score(t, g->out, (uint32_t) (g->pairs->pair[i] >> 32), (uint32_t) g->pairs->pair[i], level, &h));
 
 		if (p > 1e-6)
-			add_match(g, s, level, p, (double) g->step);
+			add_pair(&s->match, t->fields, level, p * (double) g->step);
+		if (h > 1e-6)
+			add_pair(&s->relative, t->fields, level, h * (double) g->step);
 	}
 	for (i = 0; i < g->nrandom; i++)
 	{
 		const uint8_t *level = g->random + i * t->fields;
-		double		p = match_probability(table_score(t, g->out, g->random_pair[i][0], g->random_pair[i][1], level));
+		double		p = match_probability(table_score(t, g->out, g->random_pair[i][0], g->random_pair[i][1], level, &h));
 
-		for (f = 0; f < t->fields; f++)
-			if (level[f] != TABLE_MISSING)
-			{
-				s->other[f][level[f]] += 1 - p;
-				s->other_told[f] += 1 - p;
-			}
+		add_pair(&s->other, t->fields, level, greater(1 - p - h, 0));
 	}
 }
 
@@ -251,6 +258,13 @@ static double
 first_m(int level, int levels)
 {
 	return level == 0 ? 0.8 : level == levels - 1 ? 0.06 : 0.14 / (levels - 2 > 0 ? levels - 2 : 1);
+}
+
+/* Among relatives: equal or quite other. */
+static double
+first_h(int level, int levels)
+{
+	return level == 0 ? 0.45 : level == levels - 1 ? 0.45 : 0.1 / (levels - 2 > 0 ? levels - 2 : 1);
 }
 
 static void
@@ -263,24 +277,30 @@ maximize(Training *g, const Sums *s)
 
 	for (f = 0; f < t->fields; f++)
 	{
-		int			levels = table_levels(t->field[f].kind);
+		int			levels = table_levels(&t->field[f]);
 		double		pairs = g->all * g->told[f];
-		double		strangers = greater(g->equal[f] - s->match[f][0], 0) + 0.5;
+		double		strangers = greater(g->equal[f] - s->match.level[f][0] - s->relative.level[f][0], 0) + 0.5;
 
 		for (l = 0; l < levels; l++)
 		{
-			m->m[f][l] = (s->match[f][l] + 2 * first_m(l, levels)) / (s->match_told[f] + 2);
-			m->u[f][l] = (s->other[f][l] + 0.5) / (s->other_told[f] + 0.5 * levels);
+			m->m[f][l] = (s->match.level[f][l] + 2 * first_m(l, levels)) / (s->match.told[f] + 2);
+			m->h[f][l] = (s->relative.level[f][l] + 2 * first_h(l, levels)) / (s->relative.told[f] + 2);
+			m->u[f][l] = (s->other.level[f][l] + 0.5) / (s->other.told[f] + 0.5 * levels);
 		}
-		/* equal values are counted over all pairs, not in a sample */
-		m->u[f][0] = strangers / (pairs + 1);
-		if (m->u[f][0] > 1)
-			m->u[f][0] = 1;
+		/* equal values are counted over all pairs; unless most are matches, of whom some are not known */
+		m->u[f][0] = fmin(strangers / (pairs + 1), (s->other.level[f][0] + 1) / (s->other.told[f] + 1));
 		g->out->least[f] = fmin(1, m->u[f][0] * t->n);
 	}
-	m->prior = (s->matches + 1) / (g->all + 2);
-	if (m->prior > 0.5)
-		m->prior = 0.5;
+	m->prior = fmin(0.5, (s->match.pairs + 1) / (g->all + 2));
+	if (m->relatives > 0)
+		m->relatives = fmin(0.3, (s->relative.pairs + 0.1) / (g->all + 2));
+}
+
+/* Pairs of strangers who agree in both fields. */
+static double
+strangers_in_both(const Training *g, const Sums *s, int f, int h)
+{
+	return g->both[f][h] - s->match.both[f][h] - s->relative.both[f][h];
 }
 
 /* ---- fields that go together ---- */
@@ -305,20 +325,34 @@ hang(TableModel *m, bool (*joined)[TABLE_FIELDS_MAX], int f, int parent)
 			hang(m, joined, h, f);
 }
 
+/* Rows that share a field's value and its parent's. */
+static CoreStatus
+count_joint(Training *g)
+{
+	const MatchTable *t = g->t;
+	KeyRow	   *keys = table_alloc(t, 2 * ((size_t) t->n + 1), sizeof *keys);
+	int			f;
+
+	if (keys == NULL)
+		return CORE_NO_MEMORY;
+	for (f = 0; f < t->fields; f++)
+		if (g->out->model.parent[f] >= 0)
+			count_pairs(t, keys, f, g->out->model.parent[f], g->out->joint);
+	table_free(t, keys);
+	return CORE_OK;
+}
+
 static CoreStatus
 find_tree(Training *g, const Sums *s)
 {
 	const MatchTable *t = g->t;
 	TableModel *m = &g->out->model;
-	KeyRow	   *keys = table_alloc(t, 2 * ((size_t) t->n + 1), sizeof *keys);
 	bool		joined[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX] = {{false}};
 	bool		seen[TABLE_FIELDS_MAX] = {false};
 	int			group[TABLE_FIELDS_MAX];
 	int			f,
 				h;
 
-	if (keys == NULL)
-		return CORE_NO_MEMORY;
 	for (f = 0; f < t->fields; f++)
 		group[f] = f;
 	for (;;)
@@ -330,11 +364,12 @@ find_tree(Training *g, const Sums *s)
 		for (f = 0; f < t->fields; f++)
 			for (h = 0; h < f; h++)
 			{
-				double		strangers = g->both[f][h] - s->both[f][h];
+				double		strangers = strangers_in_both(g, s, f, h);
 				double		u = strangers / (g->all * g->told[f] * g->told[h] + 1);
 				double		times = u / (m->u[f][0] * m->u[h][0]);
 
-				if (root_of(group, f) == root_of(group, h) || strangers < FEW_JOINT || times < TOGETHER)
+				if (root_of(group, f) == root_of(group, h) || strangers < FEW_JOINT ||
+					strangers < MOST_MATCHES * g->both[f][h] || times < TOGETHER)
 					continue;
 				if (u * log2(times) > most)
 				{
@@ -354,11 +389,7 @@ find_tree(Training *g, const Sums *s)
 			seen[root_of(group, f)] = true;
 			hang(m, joined, f, -1);
 		}
-	for (f = 0; f < t->fields; f++)
-		if (m->parent[f] >= 0)
-			count_pairs(t, keys, f, m->parent[f], g->out->joint);
-	table_free(t, keys);
-	return CORE_OK;
+	return count_joint(g);
 }
 
 static void
@@ -374,55 +405,114 @@ set_joint(Training *g, const Sums *s)
 
 		if (p < 0)
 			continue;
-		strangers = greater(g->both[f][p] - s->both[f][p], 0) + 0.5;
+		strangers = greater(strangers_in_both(g, s, f, p), 0) + 0.5;
 		g->out->least_joint[f] = fmin(g->out->least[p], strangers / (g->all * g->told[f] * g->told[p] + 1) * g->t->n);
 		/* of matches that agree in the parent, how many agree here too */
-		m->with_parent[f] = log2((s->both[f][p] + 2 * m->m[f][0]) / (s->match[p][0] * s->match_told[f] / greater(s->matches, 1) + 2));
+		m->with_parent[f] = log2((s->match.both[f][p] + 2 * m->m[f][0]) / (s->match.level[p][0] * s->match.told[f] / greater(s->match.pairs, 1) + 2));
 		if (m->with_parent[f] > 0)
 			m->with_parent[f] = 0;
 	}
 }
 
-static CoreStatus
-learn(Training *g)
+/* Before anything is known: everybody is a stranger, and a row in ten has a match. */
+static void
+begin(Training *g, bool relatives)
 {
 	TableModel *m = &g->out->model;
-	CoreStatus	status = CORE_OK;
 	Sums		s;
-	int			round,
-				f,
+	size_t		i;
+	int			f,
 				l;
 
-	/* to begin with everybody is a stranger, and a row in ten has a match */
 	memset(&s, 0, sizeof s);
-	for (f = 0; f < m->fields; f++)
-	{
-		size_t		i;
-
-		for (i = 0; i < g->nrandom; i++)
-			if (g->random[i * m->fields + f] != TABLE_MISSING)
-			{
-				s.other[f][g->random[i * m->fields + f]]++;
-				s.other_told[f]++;
-			}
-	}
+	for (i = 0; i < g->nrandom; i++)
+		add_pair(&s.other, m->fields, g->random + i * m->fields, 1);
+	m->relatives = 0;
 	maximize(g, &s);
 	for (f = 0; f < m->fields; f++)
-		for (l = 0; l < table_levels(g->t->field[f].kind); l++)
-			m->m[f][l] = first_m(l, table_levels(g->t->field[f].kind));
+	{
+		m->with_parent[f] = 0;
+		for (l = 0; l < table_levels(&g->t->field[f]); l++)
+			m->m[f][l] = first_m(l, table_levels(&g->t->field[f]));
+	}
 	m->prior = fmin(0.5, 0.1 * g->t->n / (g->all + 1));
-	for (round = 0; round < 2 * ROUNDS && status == CORE_OK; round++)
+	if (relatives)
+		m->relatives = m->prior / 2;
+}
+
+/*
+ * A class of relatives is one when at least two fields in which matches agree
+ * are to it as they are to strangers; else it holds the worse of the matches.
+ */
+static bool
+are_relatives(const TableModel *m)
+{
+	int			strange = 0;
+	int			alike = 0;
+	int			f;
+
+	for (f = 0; f < m->fields; f++)
+	{
+		strange += m->m[f][0] > 0.4 && m->u[f][0] < 0.1 && m->h[f][0] < 0.1 + 2 * m->u[f][0] && m->h[f][0] < m->m[f][0] / 5;
+		alike += m->h[f][0] > 0.4 && m->u[f][0] < 0.1;
+	}
+	return strange >= 2 && alike >= 1;
+}
+
+/* Rounds of expectation and maximization, from the beginning; with the tree where there is one. */
+static CoreStatus
+learn_classes(Training *g, Sums *s, bool relatives)
+{
+	int			round;
+
+	begin(g, relatives);
+	for (round = 0; round < ROUNDS; round++)
 	{
 		if (core_interrupted(g->t->cx))
 			return CORE_INTERRUPTED;
-		expect(g, &s);
-		maximize(g, &s);
-		if (round == ROUNDS)
-			status = find_tree(g, &s);
-		if (round >= ROUNDS)
-			set_joint(g, &s);
+		expect(g, s);
+		maximize(g, s);
+		set_joint(g, s);
 	}
-	g->out->matches = s.matches;
+	g->out->matches = s->match.pairs;
+	return CORE_OK;
+}
+
+/*
+ * First without relatives, to see which fields go together: neighbours would
+ * pass for relatives.  Then with both.
+ */
+static CoreStatus
+learn(Training *g)
+{
+	CoreStatus	status;
+	Sums		s;
+
+	status = learn_classes(g, &s, false);
+	if (status == CORE_OK)
+		status = find_tree(g, &s);
+	if (status == CORE_OK)
+		status = learn_classes(g, &s, true);
+	if (status == CORE_OK && !are_relatives(&g->out->model))
+		status = learn_classes(g, &s, false);
+	return status;
+}
+
+/* A model learnt before: only the frequencies are of the rows at hand. */
+static CoreStatus
+take_model(Training *g, const TableModel *given)
+{
+	TableTrained *out = g->out;
+	CoreStatus	status;
+	int			f;
+
+	out->model = *given;
+	status = count_joint(g);
+	for (f = 0; f < given->fields; f++)
+	{
+		out->least[f] = fmin(1, given->u[f][0] * g->t->n);
+		out->least_joint[f] = out->least[f];
+	}
 	return status;
 }
 
@@ -447,14 +537,14 @@ table_train(const MatchTable *t, const TablePairs *pairs, const TableModel *give
 		memset(out->rows, 0, cells * sizeof *out->rows);
 		memset(out->joint, 0, cells * sizeof *out->joint);
 		status = count_all(&g);
-		if (status == CORE_OK && t->n > 1)
+		if (status == CORE_OK && given != NULL)
+			status = take_model(&g, given);
+		else if (status == CORE_OK && t->n > 1)
 		{
 			draw_random(&g);
 			status = learn(&g);
 		}
 	}
-	if (status == CORE_OK && given != NULL)
-		out->model = *given;
 	table_free(t, g.random);
 	table_free(t, g.random_pair);
 	return status;

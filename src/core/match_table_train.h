@@ -29,8 +29,9 @@ typedef struct TableTrained
 extern CoreStatus table_train(const MatchTable *t, const TablePairs *pairs, const TableModel *given, TableTrained *out);
 extern void table_free_trained(const MatchTable *t, TableTrained *trained);
 
-/* log2 of the odds that the two rows are one. */
-extern double table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level);
+/* log2 of the odds that the two rows are one; *relatives is the probability that they are relatives' (may be NULL). */
+extern double table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level,
+						  double *relatives);
 
 /* Sets the threshold with the best expected F1 over scored pairs, best first. */
 extern void table_choose_threshold(TableTrained *trained, const TableOutcome *out);

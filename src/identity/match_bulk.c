@@ -1037,7 +1037,7 @@ ehr_match_bulk(PG_FUNCTION_ARGS)
 		step_store(run, put_figure, rsinfo);
 	else if (strcmp(step, "learn") == 0)
 		step_learn(run, put_figure, rsinfo);
-	if (i == (int) lengthof(steps) && strcmp(step, "cluster") == 0)
+	if (strcmp(step, "cluster") == 0 || strcmp(step, "drop") == 0)
 		bulk_drop();
 	SPI_finish();
 	PG_RETURN_NULL();

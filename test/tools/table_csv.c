@@ -128,6 +128,7 @@ main(int argc, char **argv)
 		}
 		at[fields] = column(header, columns, of);
 		name[fields] = of;
+		memset(&field[fields], 0, sizeof *field);
 		field[fields].swap = -1;
 		for (l = 0; l < TABLE_KINDS; l++)
 			if (strcmp(kind, table_kind_names[l]) == 0)
@@ -150,8 +151,8 @@ main(int argc, char **argv)
 	if (match_table_link(&t, NULL, &out) != CORE_OK)
 		return 1;
 	for (i = 0; getenv("VERBOSE") && i < fields; i++)
-		for (l = 0; l < table_levels(field[i].kind); l++)
-			printf("%-14s %-12s m %.5f u %.3g weight %+5.1f%s%s\n", name[i], table_level_name(field[i].kind, l), out.model.m[i][l], out.model.u[i][l],
+		for (l = 0; l < table_levels(&field[i]); l++)
+			printf("%-14s %-12s m %.5f u %.3g weight %+5.1f%s%s\n", name[i], table_level_name(&field[i], l), out.model.m[i][l], out.model.u[i][l],
 				   log2(out.model.m[i][l] / out.model.u[i][l]), l == 0 && out.model.parent[i] >= 0 ? " with " : "",
 				   l == 0 && out.model.parent[i] >= 0 ? name[out.model.parent[i]] : "");
 	p = malloc(t.n * sizeof *p);
