@@ -259,7 +259,7 @@ compare_name(const char *a, size_t a_len, const char *b, size_t b_len)
 }
 
 static uint8_t
-compare_words(const char *a, size_t a_len, const char *b, size_t b_len)
+compare_phrases(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	Words		x,
 				y;
@@ -353,7 +353,7 @@ table_compare(const TableField *field, const char *a, size_t a_len, const char *
 		case TABLE_NAME:
 			return compare_name(a, a_len, b, b_len);
 		case TABLE_TEXT:
-			return compare_words(a, a_len, b, b_len);
+			return compare_phrases(a, a_len, b, b_len);
 		case TABLE_DATE:
 			return compare_date(a, a_len, b, b_len);
 		case TABLE_NUMBER:
