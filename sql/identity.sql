@@ -56,7 +56,7 @@ BEGIN
 		at timestamptz NOT NULL DEFAULT now()
 	);
 	CREATE INDEX IF NOT EXISTS person_link_person ON ehr_store.person_link (person);
-	-- no foreign key: it costs more than all else of linking millions; ehr.self_check() looks for links that lead nowhere
+	-- no foreign key: it costs more than all else of linking millions
 	COMMENT ON TABLE ehr_store.person_link IS 'the person that a source patient is';
 	COMMENT ON COLUMN ehr_store.person_link.method IS 'new: nobody like it was known; match: scored; bulk: scored in bulk; manual: somebody said so';
 	COMMENT ON COLUMN ehr_store.person_link.score IS 'log2 of the odds of the best pair that the link rests on';

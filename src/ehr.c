@@ -15,6 +15,7 @@
 #include "fhirpath/fhirpath.h"
 #include "ehr.h"
 #include "identity/identity.h"
+#include "progress.h"
 #include "validate/validate.h"
 
 PG_MODULE_MAGIC;
@@ -41,6 +42,7 @@ _PG_init(void)
 	{
 		session_init();
 		executor_init();
+		progress_init();
 		support_init();
 		/* after the last setting: SET ehr.anything_else is an error from here on */
 		MarkGUCPrefixReserved("ehr");

@@ -12,7 +12,10 @@
 #include "match_sort.h"
 
 #define ROUNDS 25
-#define RANDOM_PAIRS 500000
+#define LEAST_ROUNDS 5
+#define SETTLED 2e-4
+#define RANDOM_PAIRS 500000		/* and no more than so many a row: */
+#define RANDOM_A_ROW 50
 #define TRAIN_PAIRS 1000000		/* more candidates are thinned out */
 #define FEW_JOINT 5				/* strangers who agree in both: fewer show nothing */
 #define MOST_MATCHES 0.25		/* of those who agree in both fewer strangers may be matches not known */
@@ -108,10 +111,11 @@ draw_random(Training *g)
 	const MatchTable *t = g->t;
 	uint64_t	draw = 0;
 	double		told[TABLE_FIELDS_MAX] = {0};
+	size_t		wanted = (size_t) t->n * RANDOM_A_ROW < RANDOM_PAIRS ? (size_t) t->n * RANDOM_A_ROW : RANDOM_PAIRS;
 	size_t		tries;
 	int			f;
 
-	for (tries = 0; tries < 4 * RANDOM_PAIRS && g->nrandom < RANDOM_PAIRS; tries++)
+	for (tries = 0; tries < 4 * wanted && g->nrandom < wanted; tries++)
 	{
 		uint32_t	a = (uint32_t) (mixed(++draw * UINT64_C(0x9e3779b97f4a7c15)) % t->n);
 		uint32_t	b = (uint32_t) (mixed(++draw * UINT64_C(0x9e3779b97f4a7c15)) % t->n);
@@ -463,6 +467,7 @@ are_relatives(const TableModel *m)
 static CoreStatus
 learn_classes(Training *g, Sums *s, bool relatives)
 {
+	double		before = 0;
 	int			round;
 
 	begin(g, relatives);
@@ -473,6 +478,10 @@ learn_classes(Training *g, Sums *s, bool relatives)
 		expect(g, s);
 		maximize(g, s);
 		set_joint(g, s);
+		/* nothing moves any more */
+		if (round > LEAST_ROUNDS && fabs(s->match.pairs + s->relative.pairs - before) < SETTLED * before)
+			break;
+		before = s->match.pairs + s->relative.pairs;
 	}
 	g->out->matches = s->match.pairs;
 	return CORE_OK;

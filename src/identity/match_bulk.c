@@ -37,6 +37,7 @@
 #include "identity/identity.h"
 #include "identity/match_bulk.h"
 #include "identity/match_store.h"
+#include "progress.h"
 
 #define FETCH_ROWS 10000
 #define VALUE_LEAST 3			/* rarer values need no row in the table of frequencies */
@@ -177,7 +178,10 @@ scan_rows(BulkRun *b)
 		ehr_match_row_load(row, DatumGetByteaPP(slot_getattr(slot, features, &isnull)));
 		row->subject = key;
 		if (b->job.n % FETCH_ROWS == 0)
+		{
 			CHECK_FOR_INTERRUPTS();
+			progress_at(b->job.n);
+		}
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -215,6 +219,7 @@ query_rows(BulkRun *b)
 		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
+		progress_at(b->job.n);
 	} while (SPI_processed > 0);
 	SPI_cursor_close(portal);
 }
@@ -224,6 +229,7 @@ need_rows(BulkRun *b)
 {
 	if (b->job.rows != NULL)
 		return;
+	progress_begin("link_all", "reading patients", 0);
 	match_map_create(&b->files, &b->rows, "rows", (Size) 65536 * sizeof(MatchRow));
 	if (SPI_execute("SELECT FROM ehr_store.person_link LIMIT 1", true, 1) == SPI_OK_SELECT && SPI_processed == 0)
 		scan_rows(b);
@@ -393,6 +399,7 @@ need_blocks(BulkRun *b, Counting *c)
 	need_rows(b);
 	match_map_create(&b->files, &b->state, "state", (Size) b->job.n * sizeof(uint16));
 	b->job.state = b->state.base;
+	progress_begin("link_all", "finding blocks", MATCH_RULES + 1);
 	match_job_find(&b->job, count_meanwhile, &w);
 	c->counts.home_pairs = b->job.home_pairs;
 	for (i = 0; i < w.n; i++)
@@ -514,6 +521,7 @@ step_score(BulkRun *b, FigureFn figure, void *arg)
 
 	need_blocks(b, &c);
 	work_read(b->run, WORK_MODEL, read_model, &b->job.model);
+	progress_begin("link_all", "comparing pairs", 0);
 	match_job_score(&b->job);
 	match_job_edges(&b->job, take_edge, b);
 	keep_edges(b, WORK_LINKS, &b->links);
@@ -718,23 +726,36 @@ keep_clusters(BulkRun *b, MatchOutcome *out, uint64 *persons)
 	return kept;
 }
 
+/* Pairs that came into one cluster by others need no clerk. */
+static void
+drop_settled(BulkRun *b, MatchForest *forest)
+{
+	size_t		kept = 0;
+	size_t		i;
+
+	for (i = 0; i < b->reviews.n; i++)
+		if (match_forest_root(forest, b->reviews.edge[i].a) != match_forest_root(forest, b->reviews.edge[i].b))
+			b->reviews.edge[kept++] = b->reviews.edge[i];
+	b->reviews.n = kept;
+}
+
 static void
 step_cluster(BulkRun *b, FigureFn figure, void *arg)
 {
 	MatchOptions options = match_options_default;
 	MatchOutcome out = {0};
-	Size		before;
 	uint64		persons;
 	uint64		kept;
 
 	need_edges(b);
+	progress_begin("link_all", "forming persons", 0);
 	read_apart(&options);
-	before = b->reviews.n;
 	match_check(match_form_clusters(&b->core, b->job.rows, b->job.n, &options, &b->links, &b->reviews, &out));
+	drop_settled(b, &out.forest);
 	keep_edges(b, WORK_REVIEWS, &b->reviews);
 	kept = keep_clusters(b, &out, &persons);
 	match_outcome_free(&b->core, &out);
-	figure(arg, "refused", b->reviews.n - before);
+	figure(arg, "refused", out.refused);
 	figure(arg, "persons", persons);
 	figure(arg, "to_link", kept);
 }
@@ -875,6 +896,7 @@ store_batch(Storing *s)
 	s->all_links += s->nlinks;
 	s->npersons = 0;
 	s->nlinks = 0;
+	progress_at((int64) s->all_links);
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -921,6 +943,7 @@ step_store(int64 run, FigureFn figure, void *arg)
 	s.link = MemoryContextAllocHuge(CurrentMemoryContext, s.room * sizeof *s.link);
 	s.cluster = -1;
 	s.now = GetCurrentTimestamp();
+	progress_begin("link_all", "storing links", 0);
 	work_read(run, WORK_CLUSTERS, read_clusters, &reader);
 	store_batch(&s);
 	match_copy_end(&s.persons);

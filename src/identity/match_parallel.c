@@ -26,6 +26,7 @@
 
 #include "compat.h"
 #include "identity/match_bulk.h"
+#include "progress.h"
 
 #define KEY_SHARED UINT64CONST(0xE4A0000000000001)
 #define PIECE_WORDS ((size_t) 1024 * 1024)
@@ -245,6 +246,8 @@ take_tasks(Participant *p)
 	match_check(match_blocking_start(&p->blocking, &p->core, p->rows, shared->job.n, p->state, shared->memory));
 	while ((task = pg_atomic_fetch_add_u32(&shared->next, 1)) < (uint32) shared->ntasks)
 	{
+		if (p->number == 0)
+			progress_at(task);
 		if (shared->phase == JOB_FIND)
 			find_task(p, task);
 		else
