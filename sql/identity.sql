@@ -50,12 +50,13 @@ BEGIN
 
 	CREATE TABLE IF NOT EXISTS ehr_store.person_link (
 		subject bigint PRIMARY KEY,
-		person bigint NOT NULL REFERENCES ehr_store.person,
+		person bigint NOT NULL,
 		method text NOT NULL,
 		score real,
 		at timestamptz NOT NULL DEFAULT now()
 	);
 	CREATE INDEX IF NOT EXISTS person_link_person ON ehr_store.person_link (person);
+	-- no foreign key: it costs more than all else of linking millions
 	COMMENT ON TABLE ehr_store.person_link IS 'the person that a source patient is';
 	COMMENT ON COLUMN ehr_store.person_link.method IS 'new: nobody like it was known; match: scored; bulk: scored in bulk; manual: somebody said so';
 	COMMENT ON COLUMN ehr_store.person_link.score IS 'log2 of the odds of the best pair that the link rests on';

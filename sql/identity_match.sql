@@ -35,6 +35,11 @@ CREATE FUNCTION ehr_internal.match_explain(model bytea, rows float8, a bytea, a_
 	AS 'MODULE_PATHNAME', 'ehr_match_explain';
 COMMENT ON FUNCTION ehr_internal.match_explain(bytea, float8, bytea, int[], bytea, int[]) IS 'score of two feature rows with the weight of each field and a sentence; holds no value of either';
 
+CREATE FUNCTION ehr_internal.match_model_json(model bytea) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50
+	AS 'MODULE_PATHNAME', 'ehr_match_model_json';
+COMMENT ON FUNCTION ehr_internal.match_model_json(bytea) IS 'a stored model in words: prior, and m, u and weight of each level of each field';
+
 CREATE FUNCTION ehr_internal.match_probability(bits float8) RETURNS float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ehr_match_probability';
@@ -106,18 +111,20 @@ BEGIN
 	);
 	COMMENT ON TABLE ehr_store.link_run IS 'runs of link_all: the step reached, and what it found';
 
-	CREATE UNLOGGED TABLE IF NOT EXISTS ehr_store.link_work (
-		kind int2,
-		a bigint,
-		b bigint,
-		bits real,
-		data bytea
+	CREATE TABLE IF NOT EXISTS ehr_store.link_work (
+		run bigint NOT NULL,
+		kind int2 NOT NULL,
+		part int NOT NULL,
+		data bytea NOT NULL,
+		PRIMARY KEY (run, kind, part)
 	);
-	COMMENT ON TABLE ehr_store.link_work IS 'result of a run of link_all on its way into the tables';
+	ALTER TABLE ehr_store.link_work ALTER data SET STORAGE EXTERNAL;
+	COMMENT ON TABLE ehr_store.link_work IS 'what the steps of a run of link_all leave for the next ones: 1 links, 2 reviews, 3 model, 4 frequencies, 5 clusters';
 
 	GRANT EXECUTE ON FUNCTION ehr.match(jsonb, int, float8), ehr.explain_match(jsonb, jsonb) TO ehr_app, ehr_query, ehr_ingest;
 	GRANT EXECUTE ON FUNCTION ehr.decide_match(bigint, bool, text), ehr.open_reviews(int) TO ehr_app;
 	GRANT EXECUTE ON FUNCTION ehr.link_step() TO ehr_ingest;
+	GRANT EXECUTE ON FUNCTION ehr.train_persons() TO ehr_ingest, ehr_admin;
 	GRANT EXECUTE ON PROCEDURE ehr.link_all() TO ehr_ingest;
 END
 $$;
@@ -205,55 +212,12 @@ COMMENT ON FUNCTION ehr_internal.day_of(text) IS 'first day of a FHIR date or da
 -- Linking as patients arrive
 ---------------------------------------------------------------------------------------------------
 
--- Feature rows that share a block key. Of a very frequent key only some rows come: others find the pair.
-CREATE FUNCTION ehr_internal.match_candidates(features bytea) RETURNS TABLE (subject bigint, found bytea)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 20
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	k bigint[] := ehr_internal.match_keys(features);
-BEGIN
-	RETURN QUERY
-	(SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k1 = k[1] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k2 = k[2] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k3 = k[3] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k4 = k[4] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k5 = k[5] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k6 = k[6] LIMIT 100)
-	UNION (SELECT f.subject, f.features FROM ehr_store.match_feature f WHERE f.k7 = k[7] LIMIT 100);
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.match_candidates(bytea) IS 'source patients worth comparing with a feature row';
-
 -- Persons that a feature row may be, each with its best subject; none whose rows speak against it, or whom somebody
 -- decided that own_subject is not.
-CREATE FUNCTION ehr_internal.match_persons(features bytea, own_subject bigint DEFAULT NULL)
-	RETURNS TABLE (person bigint, subject bigint, bits float8)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 3
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	m record;
-	counts int[];
-BEGIN
-	SELECT q.model, q.rows::float8 AS rows INTO m FROM ehr_store.match_model q;
-	counts := ehr_internal.match_counts(features, m.rows);
-	RETURN QUERY
-	WITH scored AS (
-		SELECT ehr_internal.person_root(l.person) AS root, c.subject,
-			ehr_internal.match_bits(m.model, m.rows, match_persons.features, counts, c.found, ehr_internal.match_counts(c.found, m.rows)) AS bits
-		FROM ehr_internal.match_candidates(match_persons.features) AS c
-			JOIN ehr_store.person_link l ON l.subject = c.subject),
-	best AS (SELECT DISTINCT ON (s.root) s.root, s.subject, s.bits FROM scored s ORDER BY s.root, s.bits DESC, s.subject)
-	SELECT b.root, b.subject, b.bits FROM best b
-	WHERE b.bits > 0 AND NOT EXISTS (
-		SELECT FROM ehr_internal.subjects_of_person(b.root) AS x JOIN ehr_store.match_feature f ON f.subject = x
-		WHERE ehr_internal.match_bits(m.model, m.rows, match_persons.features, counts, f.features, NULL) = '-Infinity'
-			OR EXISTS (SELECT FROM ehr_store.match_review r WHERE r.state = 'different'
-				AND r.a = least(x, own_subject) AND r.b = greatest(x, own_subject)))
-	ORDER BY b.bits DESC, b.root;
-END
-$$;
+CREATE FUNCTION ehr_internal.match_persons(features bytea, own_subject bigint DEFAULT NULL, OUT person bigint, OUT subject bigint, OUT bits float8)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 10000 ROWS 3
+	AS 'MODULE_PATHNAME', 'ehr_match_persons';
 COMMENT ON FUNCTION ehr_internal.match_persons(bytea, bigint) IS 'persons that a feature row may be, the likeliest first';
 
 -- Do no two of their source patients speak against each other?

@@ -14,6 +14,8 @@
 #include "consent/session.h"
 #include "fhirpath/fhirpath.h"
 #include "ehr.h"
+#include "identity/identity.h"
+#include "progress.h"
 #include "validate/validate.h"
 
 PG_MODULE_MAGIC;
@@ -35,10 +37,12 @@ _PG_init(void)
 	audit_init();
 	fhirpath_init();
 	validate_init();
+	ehr_match_init();
 	if (ehr_preloaded)
 	{
 		session_init();
 		executor_init();
+		progress_init();
 		support_init();
 		/* after the last setting: SET ehr.anything_else is an error from here on */
 		MarkGUCPrefixReserved("ehr");

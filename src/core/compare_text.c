@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "utf8.h"
+#include "vn_text.h"
+
 #define PREFIX_MAX 4
 #define PREFIX_SCALE 0.1
 #define PREFIX_FLOOR 0.7
@@ -227,4 +230,203 @@ compare_one_edit(const char *a, size_t a_len, const char *b, size_t b_len)
 		memcmp(a + i + 2, b + i + 2, a_len - i - 2) == 0)
 		return EDIT_SWAPPED;
 	return EDIT_OTHER;
+}
+
+/* ---- typing Vietnamese names ---- */
+
+/* costs in quarters */
+#define COST_MARK 1
+#define COST_NEAR 2
+#define COST_SWAP 3
+#define COST_LETTER 4
+
+/* Where a key lies: its row, and its column in half keys. */
+static bool
+near_keys(char a, char b)
+{
+	static const char *const rows[] = {"QWERTYUIOP", "ASDFGHJKL", "ZXCVBNM"};
+	int			at[2][2] = {{-1, 0}, {-1, 0}};
+	char		key[2] = {a, b};
+	int			i,
+				r;
+
+	for (i = 0; i < 2; i++)
+		for (r = 0; r < 3; r++)
+		{
+			const char *p = key[i] == '\0' ? NULL : strchr(rows[r], key[i]);
+
+			if (p != NULL)
+			{
+				at[i][0] = r;
+				at[i][1] = 2 * (int) (p - rows[r]) + r;
+			}
+		}
+	if (at[0][0] < 0 || at[1][0] < 0)
+		return false;
+	r = at[0][0] - at[1][0];
+	i = at[0][1] - at[1][1];
+	return (r == 0 && (i == 2 || i == -2)) || ((r == 1 || r == -1) && (i == 1 || i == -1));
+}
+
+typedef struct Letter
+{
+	uint32_t	code;
+	char		base;			/* without marks; 0 = none */
+} Letter;
+
+static int
+take_letters(const char *s, size_t len, Letter *out)
+{
+	size_t		at = 0;
+	int			n = 0;
+
+	while (at < len && n < COMPARE_LETTERS)
+	{
+		char		base[8];
+		size_t		base_len;
+		uint32_t	code;
+		size_t		width = utf8_decode(s + at, len - at, &code);
+
+		if (width == 0)
+			break;
+		out[n].code = code;
+		out[n].base = code < 0x80 ? (char) code : 0;
+		if (code >= 0x80 && width < sizeof base && fold_text(s + at, width, base, &base_len) == CORE_OK && base_len == 1)
+			out[n].base = base[0];
+		n++;
+		at += width;
+	}
+	return n;
+}
+
+static int
+letter_cost(const Letter *a, const Letter *b)
+{
+	if (a->code == b->code)
+		return 0;
+	if (a->base != 0 && (a->base == b->base || (a->base == 'I' && b->base == 'Y') || (a->base == 'Y' && b->base == 'I')))
+		return COST_MARK;
+	return near_keys(a->base, b->base) ? COST_NEAR : COST_LETTER;
+}
+
+static int
+gap_cost(const Letter *a)
+{
+	return a->code == ' ' ? COST_NEAR : COST_LETTER;
+}
+
+double
+compare_typing(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	Letter		x[COMPARE_LETTERS],
+				y[COMPARE_LETTERS];
+	uint16_t	row[3][COMPARE_LETTERS + 1];
+	uint16_t   *before = row[0];
+	uint16_t   *last = row[1];
+	uint16_t   *now = row[2];
+	int			n = take_letters(a, a_len, x);
+	int			m = take_letters(b, b_len, y);
+	int			i,
+				j;
+
+	last[0] = 0;
+	for (j = 1; j <= m; j++)
+		last[j] = (uint16_t) (last[j - 1] + gap_cost(&y[j - 1]));
+	for (i = 1; i <= n; i++)
+	{
+		uint16_t   *spare = before;
+
+		now[0] = (uint16_t) (last[0] + gap_cost(&x[i - 1]));
+		for (j = 1; j <= m; j++)
+		{
+			int			best = last[j - 1] + letter_cost(&x[i - 1], &y[j - 1]);
+
+			if (last[j] + gap_cost(&x[i - 1]) < best)
+				best = last[j] + gap_cost(&x[i - 1]);
+			if (now[j - 1] + gap_cost(&y[j - 1]) < best)
+				best = now[j - 1] + gap_cost(&y[j - 1]);
+			if (i > 1 && j > 1 && x[i - 1].code == y[j - 2].code && x[i - 2].code == y[j - 1].code && before[j - 2] + COST_SWAP < best)
+				best = before[j - 2] + COST_SWAP;
+			now[j] = (uint16_t) best;
+		}
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[m] / (double) COST_LETTER;
+}
+
+/* ---- words ---- */
+
+#define WORDS_MAX 16
+
+typedef struct Span
+{
+	const char *s;
+	size_t		n;
+} Span;
+
+static int
+split_words(const char *s, size_t len, Span *word)
+{
+	size_t		from = 0;
+	size_t		i;
+	int			n = 0;
+
+	for (i = 0; i <= len && n < WORDS_MAX; i++)
+		if (i == len || s[i] == ' ')
+		{
+			if (i > from)
+			{
+				word[n].s = s + from;
+				word[n++].n = i - from;
+			}
+			from = i + 1;
+		}
+	return n;
+}
+
+static double
+word_likeness(Span a, Span b)
+{
+	size_t		shorter = a.n < b.n ? a.n : b.n;
+
+	if (a.n == b.n && memcmp(a.s, b.s, a.n) == 0)
+		return 1;
+	if (shorter <= 2 && memcmp(a.s, b.s, shorter) == 0)
+		return 0.8;
+	return shorter >= 4 && compare_one_edit(a.s, a.n, b.s, b.n) != EDIT_OTHER ? 0.8 : 0;
+}
+
+double
+compare_words(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	Span		x[WORDS_MAX],
+				y[WORDS_MAX];
+	int			n = split_words(a, a_len, x);
+	int			m = split_words(b, b_len, y);
+	unsigned	used_x = 0,
+				used_y = 0;
+	double		sum = 0;
+	int			pass,
+				i,
+				j;
+
+	if (n + m == 0)
+		return 1;
+	/* equal words first, so that an initial does not take one away */
+	for (pass = 0; pass < 2; pass++)
+		for (i = 0; i < n; i++)
+			for (j = 0; j < m && !(used_x >> i & 1); j++)
+			{
+				double		alike = used_y >> j & 1 ? 0 : word_likeness(x[i], y[j]);
+
+				if (alike == 1 || (pass == 1 && alike > 0))
+				{
+					used_x |= 1u << i;
+					used_y |= 1u << j;
+					sum += alike;
+				}
+			}
+	return 2 * sum / (n + m);
 }

@@ -43,4 +43,22 @@ typedef enum CompareEdit
 /* Classifies in linear time whether a and b are at most one edit apart. */
 extern CompareEdit compare_one_edit(const char *a, size_t a_len, const char *b, size_t b_len);
 
+/*
+ * How much it takes to type one Vietnamese name for another: the least cost of
+ * turning a into b, both in normal form (fold_normal, UTF-8), where a wrong mark
+ * costs 1/4, I for Y 1/4, a key beside the right one 1/2, a blank 1/2, swapped
+ * neighbours 3/4 and any other letter 1.  Names longer than COMPARE_LETTERS
+ * letters are compared by their beginnings.
+ */
+#define COMPARE_LETTERS 96
+extern double compare_typing(const char *a, size_t a_len, const char *b, size_t b_len);
+
+/*
+ * How far the words of two folded names are the same, whatever their order:
+ * 0 … 1.  A word counts 1 when it is equal, 0.8 as an initial of one or two
+ * letters or with one slip in four letters and more; sums are set against the
+ * number of words of both.  Words beyond the 16th do not count.
+ */
+extern double compare_words(const char *a, size_t a_len, const char *b, size_t b_len);
+
 #endif							/* EHR_CORE_COMPARE_TEXT_H */

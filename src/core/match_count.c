@@ -1,13 +1,11 @@
 /*
  * match_count.c
- *		Frequencies by sort.
+ *		Frequencies: names by their runs, all else in hash tables of what is distinct.
  */
 #include "match_count.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "match_sort.h"
 
 /* Of rows of one person, which say nothing on how common a value is among others. */
 #define OWN_ROWS 2
@@ -44,12 +42,6 @@ bits(double share)
 	return (float) log2(share);
 }
 
-static uint16_t
-capped(uint32_t n)
-{
-	return n > UINT16_MAX ? UINT16_MAX : (uint16_t) n;
-}
-
 void
 match_set_shares(MatchRow *row, const uint32_t count[MATCH_COUNTS], double rows)
 {
@@ -74,8 +66,6 @@ match_set_shares(MatchRow *row, const uint32_t count[MATCH_COUNTS], double rows)
 	row->parts_share = bits(surname * given);
 	row->birth_share = bits(birth);
 	row->year_share = bits(year);
-	row->phone_rows = capped(count[COUNT_PHONE]);
-	row->number_rows = capped(count[COUNT_NUMBER]);
 }
 
 void
@@ -89,128 +79,194 @@ match_set_average_shares(MatchRow *row, const MatchModel *model)
 	row->number_rows = (uint16_t) exp2(model->share[FIELD_NUMBER][NUMBER_SAME]);
 }
 
-static void
-sorted_by(const MatchRow *rows, uint32_t n, MatchCountKind kind, KeyRow *keys, KeyRow *spare)
-{
-	uint32_t	i;
+/* ---- tables of counts: open addressing, a power of two of slots ---- */
 
-	for (i = 0; i < n; i++)
-	{
-		keys[i].key = match_count_key(&rows[i], kind);
-		keys[i].row = i;
-	}
-	match_sort(keys, spare, n);
+typedef struct Slot
+{
+	uint64_t	value;			/* 0 = free */
+	uint32_t	rows;
+} Slot;
+
+typedef struct Tally
+{
+	Slot	   *slot;
+	size_t		mask;
+	size_t		used;
+} Tally;
+
+static Slot *
+tally_find(const Tally *t, uint64_t value)
+{
+	size_t		at = (value * UINT64_C(0x9e3779b97f4a7c15)) >> 20 & t->mask;
+
+	while (t->slot[at].value != 0 && t->slot[at].value != value)
+		at = (at + 1) & t->mask;
+	return &t->slot[at];
 }
 
-static void
-count_kind(MatchRow *rows, uint32_t n, MatchCountKind kind, KeyRow *keys, KeyRow *spare,
-		   uint32_t (*count)[MATCH_COUNTS], MatchCounts *counts)
+static CoreStatus
+tally_make(const CoreContext *cx, Tally *t, size_t slots)
 {
-	size_t		i,
-				k;
-	size_t		run;
-
-	sorted_by(rows, n, kind, keys, spare);
-	for (i = 0; i < n; i += run)
-	{
-		double		same;
-
-		run = match_run(keys, i, n);
-		if (keys[i].key == 0)
-			continue;
-		for (k = i; k < i + run; k++)
-			count[keys[k].row][kind] = (uint32_t) run;
-		same = (double) run / n * ((double) run / n);
-		if (kind == COUNT_NAME)
-			counts->name_same += same;
-		if (kind == COUNT_BIRTH)
-		{
-			int			day = (int) (keys[i].key % 10000);
-
-			if (day == 0 || day == 101)
-				counts->new_year_same += same;
-			else
-				counts->birth_same += same;
-		}
-	}
+	t->slot = cx->alloc(cx->arg, slots * sizeof *t->slot);
+	if (t->slot == NULL)
+		return CORE_NO_MEMORY;
+	memset(t->slot, 0, slots * sizeof *t->slot);
+	t->mask = slots - 1;
+	t->used = 0;
+	return CORE_OK;
 }
 
-static void
-count_homes(const MatchRow *rows, uint32_t n, KeyRow *keys, KeyRow *spare, MatchCounts *counts)
+static CoreStatus
+tally_grow(const CoreContext *cx, Tally *t)
 {
-	size_t		m = 0;
+	Tally		more;
 	size_t		i;
-	size_t		run;
 
-	for (i = 0; i < n; i++)
-		if (rows[i].street != 0)
-		{
-			keys[m].key = (rows[i].street ^ rows[i].house * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd) ^ rows[i].commune;
-			keys[m++].row = (uint32_t) i;
-		}
-	match_sort(keys, spare, m);
-	for (i = 0; i < m; i += run)
-	{
-		run = match_run(keys, i, m);
-		counts->home_pairs += (double) run * (run - 1) / 2;
-	}
+	if (tally_make(cx, &more, 2 * (t->mask + 1)) != CORE_OK)
+		return CORE_NO_MEMORY;
+	for (i = 0; i <= t->mask; i++)
+		if (t->slot[i].value != 0)
+			*tally_find(&more, t->slot[i].value) = t->slot[i];
+	more.used = t->used;
+	cx->free(cx->arg, t->slot);
+	*t = more;
+	return CORE_OK;
 }
 
-CoreStatus
-match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts *counts)
+static CoreStatus
+tally_add(const CoreContext *cx, Tally *t, uint64_t value)
 {
-	KeyRow	   *keys = cx->alloc(cx->arg, ((size_t) n + 1) * sizeof *keys);
-	KeyRow	   *spare = cx->alloc(cx->arg, ((size_t) n + 1) * sizeof *spare);
-	uint32_t	(*count)[MATCH_COUNTS] = cx->alloc(cx->arg, ((size_t) n + 1) * sizeof *count);
-	CoreStatus	status = CORE_NO_MEMORY;
+	Slot	   *slot = tally_find(t, value);
+
+	if (value == 0)
+		return CORE_OK;
+	slot->rows++;
+	if (slot->value != 0)
+		return CORE_OK;
+	slot->value = value;
+	return ++t->used * 2 > t->mask ? tally_grow(cx, t) : CORE_OK;
+}
+
+static uint32_t
+tally_rows(const Tally *t, uint64_t value)
+{
+	return value == 0 ? 0 : tally_find(t, value)->rows;
+}
+
+/* The kinds that have a table; names are counted by their runs. */
+static bool
+in_table(int kind)
+{
+	return kind >= COUNT_SURNAME && kind <= COUNT_YEAR;
+}
+
+static CoreStatus
+count_tables(const CoreContext *cx, const MatchRow *rows, uint32_t n, Tally *tally)
+{
+	CoreStatus	status = CORE_OK;
 	uint32_t	i;
 	int			kind;
 
-	memset(counts, 0, sizeof *counts);
-	if (keys != NULL && spare != NULL && count != NULL)
+	for (i = 0; i < n && status == CORE_OK; i++)
 	{
-		status = CORE_OK;
-		memset(count, 0, n * sizeof *count);
-		for (kind = 0; kind < MATCH_COUNTS && status == CORE_OK; kind++)
-		{
-			count_kind(rows, n, kind, keys, spare, count, counts);
-			if (core_interrupted(cx))
-				status = CORE_INTERRUPTED;
-		}
-		count_homes(rows, n, keys, spare, counts);
-		for (i = 0; i < n; i++)
-			match_set_shares(&rows[i], count[i], n);
+		for (kind = COUNT_SURNAME; kind <= COUNT_YEAR && status == CORE_OK; kind++)
+			status = tally_add(cx, &tally[kind], match_count_key(&rows[i], kind));
+		if (i % 65536 == 0 && core_interrupted(cx))
+			status = CORE_INTERRUPTED;
 	}
-	if (count != NULL)
-		cx->free(cx->arg, count);
-	if (spare != NULL)
-		cx->free(cx->arg, spare);
-	if (keys != NULL)
-		cx->free(cx->arg, keys);
+	return status;
+}
+
+static void
+sum_births(const Tally *t, uint32_t n, MatchCounts *counts)
+{
+	size_t		i;
+
+	for (i = 0; i <= t->mask; i++)
+	{
+		double		share = (double) t->slot[i].rows / n;
+		int			day = (int) (t->slot[i].value % 10000);
+
+		if (day == 0 || day == 101)
+			counts->new_year_same += share * share;
+		else
+			counts->birth_same += share * share;
+	}
+}
+
+static CoreStatus
+give_values(const Tally *tally, uint32_t least, MatchValueFn fn, void *arg)
+{
+	CoreStatus	status = CORE_OK;
+	size_t		i;
+	int			kind;
+
+	for (kind = COUNT_SURNAME; kind <= COUNT_YEAR; kind++)
+		for (i = 0; i <= tally[kind].mask && status == CORE_OK; i++)
+			if (tally[kind].slot[i].rows >= least)
+				status = fn(arg, kind, tally[kind].slot[i].value, tally[kind].slot[i].rows);
+	return status;
+}
+
+/* Row by row: the runs of names, and every row's shares. */
+static CoreStatus
+set_all(const CoreContext *cx, MatchRow *rows, uint32_t n, const Tally *tally, MatchCounts *counts,
+		uint32_t least, MatchValueFn fn, void *arg)
+{
+	CoreStatus	status = CORE_OK;
+	uint32_t	i,
+				to;
+
+	for (i = 0; i < n && status == CORE_OK; i = to)
+	{
+		uint32_t	count[MATCH_COUNTS] = {0};
+		double		share;
+
+		for (to = i + 1; to < n && rows[to].name == rows[i].name; to++)
+			;
+		count[COUNT_NAME] = rows[i].name == 0 ? 0 : to - i;
+		share = (double) count[COUNT_NAME] / n;
+		counts->name_same += share * share;
+		if (fn != NULL && count[COUNT_NAME] >= least)
+			status = fn(arg, COUNT_NAME, rows[i].name, count[COUNT_NAME]);
+		count[COUNT_SURNAME] = tally_rows(&tally[COUNT_SURNAME], rows[i].surname);
+		count[COUNT_MIDDLE] = tally_rows(&tally[COUNT_MIDDLE], match_count_key(&rows[i], COUNT_MIDDLE));
+		count[COUNT_GIVEN] = tally_rows(&tally[COUNT_GIVEN], rows[i].given);
+		for (; i < to; i++)
+		{
+			count[COUNT_BIRTH] = tally_rows(&tally[COUNT_BIRTH], rows[i].birth);
+			count[COUNT_YEAR] = tally_rows(&tally[COUNT_YEAR], match_year(&rows[i]));
+			match_set_shares(&rows[i], count, n);
+			if (i % 65536 == 0 && core_interrupted(cx))
+				return CORE_INTERRUPTED;
+		}
+	}
 	return status;
 }
 
 CoreStatus
-match_count_values(const CoreContext *cx, const MatchRow *rows, uint32_t n, uint32_t least, MatchValueFn fn, void *arg)
+match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts *counts,
+				 uint32_t least, MatchValueFn fn, void *arg)
 {
-	KeyRow	   *keys = cx->alloc(cx->arg, 2 * ((size_t) n + 1) * sizeof *keys);
+	Tally		tally[MATCH_COUNTS] = {{NULL}};
 	CoreStatus	status = CORE_OK;
-	size_t		i;
-	size_t		run;
 	int			kind;
 
-	if (keys == NULL)
-		return CORE_NO_MEMORY;
+	counts->name_same = counts->birth_same = counts->new_year_same = 0;
 	for (kind = 0; kind < MATCH_COUNTS && status == CORE_OK; kind++)
+		if (in_table(kind))
+			status = tally_make(cx, &tally[kind], 4096);
+	if (status == CORE_OK)
+		status = count_tables(cx, rows, n, tally);
+	if (status == CORE_OK)
 	{
-		sorted_by(rows, n, kind, keys, keys + n);
-		for (i = 0; i < n && status == CORE_OK; i += run)
-		{
-			run = match_run(keys, i, n);
-			if (keys[i].key != 0 && run >= least)
-				status = fn(arg, kind, keys[i].key, (uint32_t) run);
-		}
+		sum_births(&tally[COUNT_BIRTH], n, counts);
+		status = set_all(cx, rows, n, tally, counts, least, fn, arg);
 	}
-	cx->free(cx->arg, keys);
+	if (status == CORE_OK && fn != NULL)
+		status = give_values(tally, least, fn, arg);
+	for (kind = 0; kind < MATCH_COUNTS; kind++)
+		if (tally[kind].slot != NULL)
+			cx->free(cx->arg, tally[kind].slot);
 	return status;
 }

@@ -28,8 +28,8 @@ typedef enum MatchCountKind
 extern uint64_t match_count_key(const MatchRow *row, MatchCountKind kind);
 
 /*
- * Fills the frequency fields of a row from how often each of its values occurs
- * among all rows.
+ * Fills the shares of a row from how often each of its values occurs among all
+ * rows; phone_rows and number_rows are what match_block_find counts.
  */
 extern void match_set_shares(MatchRow *row, const uint32_t count[MATCH_COUNTS], double rows);
 
@@ -39,11 +39,13 @@ extern void match_set_average_shares(MatchRow *row, const MatchModel *model);
 /* Receives a value of a kind and how many rows have it; anything but CORE_OK stops. */
 typedef CoreStatus (*MatchValueFn) (void *arg, MatchCountKind kind, uint64_t value, uint32_t rows);
 
-/* Gives every value that at least that many rows have. */
-extern CoreStatus match_count_values(const CoreContext *cx, const MatchRow *rows, uint32_t n, uint32_t least,
-									 MatchValueFn fn, void *arg);
-
-/* Counts among the rows themselves and fills all.  Memory: 80 bytes a row while it runs. */
-extern CoreStatus match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts *counts);
+/*
+ * Counts all but phones and numbers among rows in canonical order
+ * (match_order_rows), fills the shares of all and gives every value that at
+ * least `least` rows have to fn, if there is one.  home_pairs is left alone.
+ * Memory: some 20 bytes a distinct date, surname, middle and given name.
+ */
+extern CoreStatus match_count_rows(const CoreContext *cx, MatchRow *rows, uint32_t n, MatchCounts *counts,
+								   uint32_t least, MatchValueFn fn, void *arg);
 
 #endif							/* EHR_CORE_MATCH_COUNT_H */

@@ -15,6 +15,9 @@
 extern void ehr_match_row_load(MatchRow *row, const bytea *stored);
 extern void ehr_match_model_load(MatchModel *model, const bytea *stored, double rows);
 
+/* Defines ehr.match_memory. */
+extern void ehr_match_init(void);
+
 extern bytea *ehr_bytes(const uint8_t *bytes, size_t len);
 
 #endif							/* EHR_IDENTITY_H */

@@ -176,6 +176,8 @@ load_with_counts(FunctionCallInfo fcinfo, MatchRow *row, int n, const MatchModel
 	for (i = 0; i < found && i < MATCH_COUNTS; i++)
 		count[i] = nulls[i] || DatumGetInt32(values[i]) < 0 ? 0 : (uint32_t) DatumGetInt32(values[i]);
 	match_set_shares(row, count, rows);
+	row->phone_rows = (uint16_t) Min(count[COUNT_PHONE], UINT16_MAX);
+	row->number_rows = (uint16_t) Min(count[COUNT_NUMBER], UINT16_MAX);
 }
 
 /* Arguments model, rows, a, counts of a, b, counts of b. */
@@ -253,6 +255,32 @@ push_number(JsonbParseState **state, const char *key, double value)
 	v.type = jbvNumeric;
 	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(float8_numeric, Float8GetDatum(rint(value * 100) / 100)));
 	pushJsonbValue(state, WJB_VALUE, &v);
+}
+
+PG_FUNCTION_INFO_V1(ehr_match_model_json);
+
+/* ehr_internal.match_model_json(bytea) → jsonb: a stored model in words.  IMMUTABLE STRICT. */
+Datum
+ehr_match_model_json(PG_FUNCTION_ARGS)
+{
+	MatchModel	model;
+	StringInfoData s;
+	int			f,
+				l;
+
+	ehr_match_model_load(&model, PG_GETARG_BYTEA_PP(0), 0);
+	initStringInfo(&s);
+	appendStringInfo(&s, "{\"prior\": %.6g, \"fields\": {", model.prior);
+	for (f = 0; f < MATCH_FIELDS; f++)
+	{
+		appendStringInfo(&s, "%s\"%s\": {", f > 0 ? ", " : "", match_fields[f].name);
+		for (l = 0; l < match_fields[f].levels; l++)
+			appendStringInfo(&s, "%s\"%s\": {\"m\": %.6g, \"u\": %.6g, \"weight\": %.2f}", l > 0 ? ", " : "",
+							 match_fields[f].level[l].name, model.m[f][l], model.u[f][l], log2(model.m[f][l] / model.u[f][l]));
+		appendStringInfoChar(&s, '}');
+	}
+	appendStringInfoString(&s, "}}");
+	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(s.data)));
 }
 
 static const char *const veto_sentences[] = {

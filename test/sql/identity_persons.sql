@@ -104,7 +104,7 @@ SELECT state, reason FROM ehr_store.match_review WHERE pg_temp.subject('ip-son')
 -- in bulk: what is linked stays, free rows find the same persons as one by one
 CREATE TEMPORARY TABLE one_by_one AS SELECT * FROM pg_temp.persons();
 CREATE TEMPORARY TABLE ids AS SELECT k.id, pg_temp.person(k.id) AS person FROM ehr_store.resource_key k WHERE k.id LIKE 'ip-%';
-SELECT ehr.link_step(), ehr.link_step(), ehr.link_step();
+SELECT ehr.link_step(), ehr.link_step(), ehr.link_step(), ehr.link_step(), ehr.link_step();
 SELECT count(*) AS changed FROM ids WHERE person <> pg_temp.person(id);
 SELECT figures -> 'persons_created' AS created, figures -> 'subjects_linked' AS linked FROM ehr_store.link_run ORDER BY run DESC LIMIT 1;
 
