@@ -15,6 +15,7 @@
 #include "fhirpath/fhirpath.h"
 #include "ehr.h"
 #include "validate/validate.h"
+#include "vault/vault.h"
 
 PG_MODULE_MAGIC;
 
@@ -37,6 +38,7 @@ _PG_init(void)
 	validate_init();
 	if (ehr_preloaded)
 	{
+		vault_init();
 		session_init();
 		executor_init();
 		support_init();
