@@ -5,7 +5,7 @@
 
 -- A citizen sees the own log; an auditor any.
 CREATE FUNCTION ehr_internal.access_log(person uuid)
-	RETURNS TABLE (at timestamptz, kind text, who text, organisation text, purpose text, what text)
+	RETURNS TABLE (at timestamptz, kind text, who text, organisation text, purpose text, what text, name text, event bigint)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 100
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -18,8 +18,8 @@ BEGIN
 	END IF;
 	PERFORM ehr_internal.audit_catch_up();
 	RETURN QUERY
-	SELECT e.at, i.kind, i.sub, i.org, i.purpose, coalesce(i.detail, i.relations)
-	FROM (SELECT a.intent, a.kind = 'admit' AS admit, min(a.at) AS at
+	SELECT e.at, i.kind, i.sub, i.org, i.purpose, coalesce(i.detail, i.relations), i.name, e.seq
+	FROM (SELECT a.intent, a.kind = 'admit' AS admit, min(a.at) AS at, min(a.seq) AS seq
 		FROM ehr_store.audit_event a
 		WHERE a.subjects && ehr_internal.subjects_of_person(access_log.person)
 		GROUP BY 1, 2) AS e
@@ -31,18 +31,42 @@ $$;
 COMMENT ON FUNCTION ehr_internal.access_log(uuid) IS 'implementation of ehr.access_log';
 
 CREATE FUNCTION ehr.access_log(person uuid)
-	RETURNS TABLE (at timestamptz, kind text, who text, organisation text, purpose text, what text)
+	RETURNS TABLE (at timestamptz, kind text, who text, organisation text, purpose text, what text, name text, event bigint)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 100
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
 COMMENT ON FUNCTION ehr.access_log(uuid) IS 'who looked at a person''s record, and when and why, newest first: for that citizen, and for auditors';
 REVOKE EXECUTE ON FUNCTION ehr.access_log(uuid) FROM PUBLIC;
+
+-- Whoever may see an entry may have it proved.
+CREATE FUNCTION ehr_internal.audit_proof(event bigint) RETURNS SETOF text
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'auditor']);
+	me bigint := ehr_internal.own_person(principal ->> 'kind', principal ->> 'sub');
+BEGIN
+	IF principal ->> 'kind' = 'citizen' AND NOT EXISTS (SELECT FROM ehr_store.audit_event e
+		WHERE e.chain = 0 AND e.seq = event AND e.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(me))) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'not allowed to read this access log',
+			DETAIL = 'A citizen may read the own one only.';
+	END IF;
+	-- persons shown stand apart from the intent that tells who looked: both are proved
+	RETURN QUERY
+	SELECT l FROM (SELECT event AS seq
+		UNION SELECT i.seq FROM ehr_store.audit_event e JOIN ehr_store.audit_event i ON i.intent = e.intent AND i.kind <> 'admit'
+			WHERE e.chain = 0 AND e.seq = event AND e.kind = 'admit') AS s,
+		ehr_internal.audit_proof_lines(s.seq) AS l;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.audit_proof(bigint) IS 'implementation of ehr.audit_proof';
 
 CREATE FUNCTION ehr_internal.create_api_access_log() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	GRANT EXECUTE ON FUNCTION ehr.access_log(uuid) TO ehr_app, ehr_query, ehr_auditor;
+	GRANT EXECUTE ON FUNCTION ehr.access_log(uuid), ehr.audit_proof(bigint) TO ehr_app, ehr_query, ehr_auditor;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.create_api_access_log() IS 'grants of the access log';

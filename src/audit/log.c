@@ -157,6 +157,7 @@ record(const AuditIntent *who, const char *detail, const int64 *subjects, int n)
 		entry.text[AUDIT_ROLE] = text_of(who->role ? who->role : GetUserNameFromId(GetSessionUserId(), true));
 		entry.text[AUDIT_RELATIONS] = text_of(who->relations);
 		entry.text[AUDIT_DETAIL] = text_of(detail);
+		entry.text[AUDIT_NAME] = text_of(who->name);
 		if (now > 0)
 			memcpy(entry.subjects, subjects, now * sizeof(int64));
 		entry.n_subjects = now;

@@ -101,20 +101,26 @@ SELECT ehr_internal.audit_note('test event', 'x', ARRAY[1, NULL]);
 SELECT ehr_internal.audit_catch_up();
 SELECT left(detail, 10) AS detail, count(*) AS entries, count(DISTINCT intent) AS numbers, sum(cardinality(subjects)) AS subjects, max(octet_length(detail)) AS bytes
 FROM ehr_store.audit_event WHERE kind = 'test event' GROUP BY 1 ORDER BY 1;
--- the hash tells rows apart that look alike
+-- the canonical form tells rows apart that look alike, and the hash their places
 SELECT count(DISTINCT h) AS hashes FROM (VALUES
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'ab', '', NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'a', 'b', NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 1::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 2, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('01', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{1}'))) AS v (h);
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, 'ab', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, 'a', 'b', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'a', '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, 'a', NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{1}'))) AS v (h);
+SELECT count(DISTINCT h) AS hashes FROM (VALUES
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 1::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 2, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('01', 32), 'hex'), 0::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, '\x02'))) AS v (h);
 -- what cannot be an entry has none
-SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
-	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', repeat('k', 3000), 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
-	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
+SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, '\x01'),
+	ehr_internal.audit_entry('epoch', repeat('k', 3000), 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_entry('epoch', 'k', NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
 
 -- as it was
 DELETE FROM ehr_store.consent WHERE person BETWEEN 910001 AND 910002;
