@@ -22,7 +22,7 @@
 #include "ehr.h"
 #include "vault/vault.h"
 
-#define KEY_TEXT (VAULT_MAX_ROOTS * (2 * SECRET_KEY + 2) + 1)	/* one more than keys can take */
+#define KEY_TEXT ((VAULT_MAX_ROOTS + 1) * (2 * SECRET_KEY + 2))	/* one more than can be taken, to tell */
 
 typedef struct RootMemory
 {
