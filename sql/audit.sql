@@ -351,13 +351,11 @@ BEGIN
 		IF (ehr.vault_status()).usable THEN PERFORM ehr_internal.audit_seal(); END IF;
 	END IF;
 	last := least(to_event, (SELECT max(e.seq) FROM ehr_store.audit_event e));
-	IF first > 1 THEN
-		hash := coalesce((SELECT e.hash FROM ehr_store.audit_event e WHERE e.chain = 0 AND e.seq = first - 1),
-			(SELECT r.hash FROM ehr_store.audit_retired r WHERE r.last_seq = first - 1));
-		tree := ehr_internal.audit_stack(first - 1);
-		RETURN NEXT concat_ws(' ', 'start', first - 1, encode(hash, 'hex'),
-			(SELECT string_agg(encode(substr(tree, i * 32 + 1, 32), 'hex'), ' ' ORDER BY i) FROM generate_series(0, length(tree) / 32 - 1) AS i));
-	END IF;
+	hash := coalesce((SELECT e.hash FROM ehr_store.audit_event e WHERE e.chain = 0 AND e.seq = first - 1),
+		(SELECT r.hash FROM ehr_store.audit_retired r WHERE r.last_seq = first - 1), decode(repeat('00', 32), 'hex'));
+	tree := ehr_internal.audit_stack(first - 1);
+	RETURN NEXT concat_ws(' ', 'start', first - 1, encode(hash, 'hex'),
+		(SELECT string_agg(encode(substr(tree, i * 32 + 1, 32), 'hex'), ' ' ORDER BY i) FROM generate_series(0, length(tree) / 32 - 1) AS i));
 	-- a root stands behind the entry that it ends with
 	RETURN QUERY
 	SELECT l.line FROM (
@@ -394,12 +392,11 @@ BEGIN
 	END IF;
 	-- nothing is imported meanwhile
 	PERFORM FROM ehr_store.audit_position FOR UPDATE;
-	FOR p IN
-		SELECT e.part, min(e.seq) AS first_seq, max(e.seq) AS last_seq, count(*) AS n FROM ehr_store.audit_event e
+	FOREACH month IN ARRAY ARRAY(SELECT DISTINCT e.part FROM ehr_store.audit_event e
 		WHERE e.part < (extract(year FROM before) * 100 + extract(month FROM before))::int
-			AND e.part < (SELECT q.part FROM ehr_store.audit_position q WHERE q.chain = 0)
-		GROUP BY 1 ORDER BY 1
+			AND e.part < (SELECT q.part FROM ehr_store.audit_position q WHERE q.chain = 0) ORDER BY 1)
 	LOOP
+		SELECT month AS part, min(e.seq) AS first_seq, max(e.seq) AS last_seq, count(*) AS n INTO p FROM ehr_store.audit_event e WHERE e.part = month;
 		IF NOT EXISTS (SELECT FROM ehr_store.audit_root r WHERE r.size >= p.last_seq) THEN
 			RAISE object_not_in_prerequisite_state USING MESSAGE = 'no signed root covers this part of the audit log yet',
 				DETAIL = format('The month is %s.', p.part), HINT = 'SELECT * FROM ehr.audit_root() signs one.';
@@ -415,7 +412,7 @@ BEGIN
 		WHERE e.chain = 0 AND e.part = p.part AND e.seq BETWEEN p.last_seq - p.last_seq % 256 + 1 AND p.last_seq
 		ON CONFLICT DO NOTHING;
 		EXECUTE format('DROP TABLE ehr_store.%I', 'audit_event_' || p.part);
-		part := p.part;
+		part := month;
 		entries := p.n;
 		RETURN NEXT;
 	END LOOP;

@@ -337,7 +337,10 @@ enter_segment(Import *import, uint64 number)
 
 	import->at.segment = number;
 	import->at.offset = AUDIT_SEGMENT_HEADER;
-	if (audit_segment_read(data, size, &header) != CORE_OK || header.number != number)
+	if (size < AUDIT_SEGMENT_HEADER)
+		/* a process died while it made the file: no frame was ever put into it */
+		insert_finding(import, "spool_torn", psprintf("segment %016llx: header", (unsigned long long) number));
+	else if (audit_segment_read(data, size, &header) != CORE_OK || header.number != number)
 	{
 		keep_damaged(import);
 		insert_finding(import, "spool_damage", psprintf("segment %016llx: header", (unsigned long long) number));

@@ -21,8 +21,9 @@
  *	entry SEQ BYTES							the entry in its canonical form
  *	inclusion SEQ SIZE HASH...				audit path of entry SEQ in the tree of SIZE
  *	consistency OLD SIZE HASH...			from the tree of OLD to that of SIZE
- *	start SEQ CHAINHASH HASH...				entries up to SEQ are retired: the chain's
- *											hash and the tree's whole subtrees there
+ *	start SEQ CHAINHASH HASH...				a log begins behind entry SEQ: the chain's hash
+ *											and the tree's whole subtrees there; SEQ 0 for
+ *											a log from its first entry
  *
  * Entries are numbered from 1; leaf SEQ - 1 of the tree.
  */

@@ -3,7 +3,7 @@
  *		Checks an exported audit log, its signed roots and proofs: without the
  *		database, without PostgreSQL, and without trusting either.
  *
- *	ehr_verify --key HEX [--key HEX ...] [FILE ...]
+ *	ehr_verify --key HEX [--key HEX ...] [--log ID] [FILE ...]
  *
  * FILE (standard input without one) holds lines as ehr.audit_export(),
  * ehr.audit_proof(), ehr.audit_consistency() and ehr.audit_root_file give
@@ -11,6 +11,9 @@
  * file of roots that was kept elsewhere, first, and then the log.
  *
  * The chain of hashes is not needed here: the tree covers every entry and its place.
+ *
+ * With --log, roots of other logs (several databases share one file of roots)
+ * are passed over.
  *
  * What is checked: every signature, by one of the keys given; that roots
  * follow each other and never fork; that entries follow each other without a
@@ -32,13 +35,15 @@ typedef struct Verifier
 {
 	uint8_t		keys[MAX_KEYS][AUDIT_PUBLIC_KEY];
 	int			n_keys;
+	uint8_t		log[AUDIT_LOG_ID];	/* the only one of interest */
+	bool		one_log;
 	const char *file;
 	unsigned long number;		/* of the line */
 	int			problems;
 
 	/* the log as it was read */
 	bool		started;
-	bool		from_start_line;	/* what is before the first entry is taken from a start line */
+	uint64_t	begun;			/* entries before the first one, taken from the start line */
 	uint64_t	seq;
 	MerkleStack tree;
 	unsigned long entries;
@@ -161,9 +166,23 @@ compare_trees(Verifier *v)
 	}
 }
 
+/* was this very root met before, in its place? */
+static bool
+is_known(const Verifier *v, const AuditRoot *root)
+{
+	for (size_t i = 0; i < v->n_roots; i++)
+	{
+		if (v->roots[i].number == root->number && memcmp(v->roots[i].root, root->root, MERKLE_HASH) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 read_root(Verifier *v, const AuditRoot *root)
 {
+	if (v->one_log && memcmp(v->log, root->log, AUDIT_LOG_ID) != 0)
+		return;
 	if (!key_is_trusted(v, root->key))
 		problem(v, "root %llu is signed with a key that was not given", (unsigned long long) root->number);
 	if (!audit_root_holds(root))
@@ -171,12 +190,15 @@ read_root(Verifier *v, const AuditRoot *root)
 		problem(v, "the signature of root %llu does not hold", (unsigned long long) root->number);
 		return;
 	}
-	v->roots = grown(v->roots, v->n_roots, sizeof(AuditRoot));
-	v->roots[v->n_roots++] = *root;
 	if (v->started && root->size == v->tree.size)
 		compare_tree(v, root);
 	else if (root->size > v->tree.size && root->size < v->next_size)
 		v->next_size = root->size;
+	else if (v->started && root->size > v->begun && root->size < v->tree.size && !is_known(v, root))
+		problem(v, "root %llu stands behind the entry that it ends with, %llu", (unsigned long long) root->number,
+				(unsigned long long) root->size);
+	v->roots = grown(v->roots, v->n_roots, sizeof(AuditRoot));
+	v->roots[v->n_roots++] = *root;
 }
 
 static void
@@ -187,8 +209,8 @@ read_start(Verifier *v, const AuditLine *line)
 		problem(v, "a start behind entries");
 		return;
 	}
-	v->started = v->from_start_line = true;
-	v->seq = line->seq;
+	v->started = true;
+	v->begun = v->seq = line->seq;
 	v->tree.size = line->seq;
 	memcpy(v->tree.hash, line->path.hash, (size_t) line->path.n * MERKLE_HASH);
 	compare_trees(v);
@@ -209,7 +231,6 @@ read_entry(Verifier *v, const AuditLine *line, bool in_log)
 		return;
 	if (line->seq != v->seq + 1)
 		problem(v, "entry %llu follows entry %llu", (unsigned long long) line->seq, (unsigned long long) v->seq);
-	v->started = true;
 	v->seq = line->seq;
 	merkle_append(&v->tree, v->proof_leaf, NULL, NULL);
 	v->entries++;
@@ -263,7 +284,7 @@ check_proof(Verifier *v, const AuditLine *line, const uint8_t leaf[MERKLE_HASH])
 
 /* ------------------------------------------------------------------ files */
 
-/* a file is a log when it begins with entry 1 or a start; else its entries stand alone, for proofs */
+/* a start line begins the log; entries before one stand alone, for proofs */
 static void
 read_file(Verifier *v, FILE *in)
 {
@@ -299,8 +320,7 @@ read_file(Verifier *v, FILE *in)
 				read_start(v, line);
 				break;
 			case AUDIT_LINE_ENTRY:
-				in_log |= !v->started && line->seq == 1;
-				read_entry(v, line, in_log || (v->started && line->seq == v->seq + 1));
+				read_entry(v, line, in_log);
 				break;
 			case AUDIT_LINE_INCLUSION:
 			case AUDIT_LINE_CONSISTENCY:
@@ -313,23 +333,21 @@ read_file(Verifier *v, FILE *in)
 }
 
 static void
-add_key(Verifier *v, const char *hex)
+read_argument(const char *name, const char *hex, uint8_t *out, size_t size)
 {
 	size_t		n;
 
-	if (v->n_keys == MAX_KEYS || strlen(hex) != 2 * AUDIT_PUBLIC_KEY ||
-		sodium_hex2bin(v->keys[v->n_keys], AUDIT_PUBLIC_KEY, hex, strlen(hex), NULL, &n, NULL) != 0)
+	if (strlen(hex) != 2 * size || sodium_hex2bin(out, size, hex, strlen(hex), NULL, &n, NULL) != 0 || n != size)
 	{
-		fprintf(stderr, "ehr_verify: a key is %d hexadecimal digits\n", 2 * AUDIT_PUBLIC_KEY);
+		fprintf(stderr, "ehr_verify: %s needs %zu hexadecimal digits\n", name, 2 * size);
 		exit(2);
 	}
-	v->n_keys++;
 }
 
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: ehr_verify --key PUBLIC_KEY [--key ...] [FILE ...]\n"
+	fprintf(stderr, "usage: ehr_verify --key PUBLIC_KEY [--key ...] [--log ID] [FILE ...]\n"
 			"Checks the audit log, roots and proofs that ehr.audit_export, ehr.audit_proof, ehr.audit_consistency\n"
 			"and ehr.audit_root_file give. The key comes from whoever runs the log, not from the file.\n");
 	exit(2);
@@ -344,9 +362,9 @@ summary(const Verifier *v)
 		last = v->roots[i].size > last ? v->roots[i].size : last;
 	printf("%lu entries, %zu roots, %lu of them compared with entries, %zu proofs: %s\n", v->entries, v->n_roots, v->covered, v->n_proofs,
 		   v->problems == 0 ? "all hold" : "there are problems");
-	if (v->from_start_line)
+	if (v->begun > 0)
 		printf("The log begins behind entry %llu; what was before is vouched for by the roots alone.\n",
-			   (unsigned long long) (v->seq - v->entries));
+			   (unsigned long long) v->begun);
 	if (v->entries > 0 && last < v->seq)
 		printf("No root covers the entries after %llu yet.\n", (unsigned long long) last);
 }
@@ -361,8 +379,13 @@ main(int argc, char **argv)
 		return 2;
 	for (int i = 1; i < argc; i++)
 	{
-		if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
-			add_key(v, argv[++i]);
+		if (strcmp(argv[i], "--key") == 0 && i + 1 < argc && v->n_keys < MAX_KEYS)
+			read_argument("--key", argv[++i], v->keys[v->n_keys++], AUDIT_PUBLIC_KEY);
+		else if (strcmp(argv[i], "--log") == 0 && i + 1 < argc)
+		{
+			read_argument("--log", argv[++i], v->log, AUDIT_LOG_ID);
+			v->one_log = true;
+		}
 		else if (argv[i][0] == '-' && argv[i][1] != '\0')
 			usage();
 	}
@@ -373,7 +396,7 @@ main(int argc, char **argv)
 	{
 		FILE	   *in;
 
-		if (strcmp(argv[i], "--key") == 0)
+		if (strcmp(argv[i], "--key") == 0 || strcmp(argv[i], "--log") == 0)
 		{
 			i++;
 			continue;
