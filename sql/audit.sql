@@ -283,6 +283,7 @@ CREATE FUNCTION ehr_internal.audit_proof_lines(event bigint) RETURNS SETOF text
 AS $$
 DECLARE
 	entry text := ehr_internal.audit_entry_line(event);
+	last bigint;
 	root record;
 BEGIN
 	IF entry IS NULL THEN
@@ -290,7 +291,8 @@ BEGIN
 	END IF;
 	SELECT r.number, r.size INTO root FROM ehr_store.audit_root r WHERE r.size >= event ORDER BY r.size LIMIT 1;
 	IF NOT FOUND THEN
-		SELECT r.number, r.size INTO root FROM ehr_store.audit_root r WHERE r.number = ehr_internal.audit_seal();
+		last := ehr_internal.audit_seal();
+		SELECT r.number, r.size INTO root FROM ehr_store.audit_root r WHERE r.number = last;
 	END IF;
 	RETURN NEXT entry;
 	RETURN NEXT ehr_internal.audit_inclusion(event, root.size);

@@ -54,7 +54,7 @@ REVOKE EXECUTE ON FUNCTION ehr.vault_status() FROM PUBLIC;
 CREATE FUNCTION ehr_internal.vault_root() RETURNS bigint
 	LANGUAGE c STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'ehr_vault_root';
-COMMENT ON FUNCTION ehr_internal.vault_root() IS 'id of the current root key; an error without one';
+COMMENT ON FUNCTION ehr_internal.vault_root() IS 'id of the current root key; null without one';
 
 CREATE FUNCTION ehr_internal.vault_prepare() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -33,7 +33,7 @@ seal_raw_open(const uint8_t key[SECRET_KEY], const uint8_t nonce[SEAL_NONCE], co
 }
 
 CoreStatus
-seal_close(const uint8_t key[SECRET_KEY], const SealHeader *header, const void *context,
+seal_close(const uint8_t key[SECRET_KEY], const uint8_t *drawn, const SealHeader *header, const void *context,
 		   size_t context_length, const void *plain, size_t length, uint8_t *out)
 {
 	uint8_t		ad[SEAL_HEADER + SEAL_MAX_CONTEXT];
@@ -45,7 +45,10 @@ seal_close(const uint8_t key[SECRET_KEY], const SealHeader *header, const void *
 	out[1] = header->kind;
 	for (int i = 0; i < 8; i++)
 		out[2 + i] = (uint8_t) (header->key_id >> (56 - 8 * i));
-	randombytes_buf(nonce, SEAL_NONCE);
+	if (drawn != NULL)
+		memcpy(nonce, drawn, SEAL_NONCE);
+	else
+		randombytes_buf(nonce, SEAL_NONCE);
 	seal_raw_close(key, nonce, ad, associated(out, context, context_length, ad), plain, length, nonce + SEAL_NONCE);
 	return CORE_OK;
 }

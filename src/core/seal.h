@@ -36,8 +36,11 @@ typedef struct SealHeader
 	uint64_t	key_id;
 } SealHeader;
 
-/* writes length + SEAL_OVERHEAD bytes; CORE_TOO_LARGE for a context above its limit */
-extern CoreStatus seal_close(const uint8_t key[SECRET_KEY], const SealHeader *header, const void *context,
+/*
+ * seal_close writes length + SEAL_OVERHEAD bytes; CORE_TOO_LARGE for a context
+ * above its limit.  nonce: 24 random bytes that are used this once; NULL draws them.
+ */
+extern CoreStatus seal_close(const uint8_t key[SECRET_KEY], const uint8_t *nonce, const SealHeader *header, const void *context,
 							 size_t context_length, const void *plain, size_t length, uint8_t *out);
 
 /* CORE_INVALID unless these bytes begin as a sealed value does and are long enough */

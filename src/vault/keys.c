@@ -291,7 +291,7 @@ wrap(uint64 id, char kind, const uint8 key[SECRET_KEY])
 
 	SET_VARSIZE(wrapped, VARHDRSZ + SECRET_KEY + SEAL_OVERHEAD);
 	(void) vault_wrapping_key(header.key_id, wrapping);
-	(void) seal_close(wrapping, &header, context, row_context(context, sizeof(context), id, kind), key, SECRET_KEY,
+	(void) seal_close(wrapping, NULL, &header, context, row_context(context, sizeof(context), id, kind), key, SECRET_KEY,
 					  (uint8_t *) VARDATA(wrapped));
 	secret_zero(wrapping, sizeof(wrapping));
 	return wrapped;

@@ -31,7 +31,7 @@ close_one(uint8_t *sealed)
 {
 	SealHeader	header = {SEAL_KIND_TEXT, 0x0102030405060708};
 
-	assert_int_equal(seal_close(key, &header, context, strlen(context), plain, PLAIN, sealed), CORE_OK);
+	assert_int_equal(seal_close(key, NULL, &header, context, strlen(context), plain, PLAIN, sealed), CORE_OK);
 }
 
 /* an exact copy on the heap, so that the address sanitizer sees one byte too far */
@@ -110,11 +110,11 @@ test_sizes(void **state)
 	uint8_t		empty[SEAL_OVERHEAD];
 	uint8_t		out[1];
 
-	assert_int_equal(seal_close(key, &header, NULL, 0, "", 0, empty), CORE_OK);
+	assert_int_equal(seal_close(key, NULL, &header, NULL, 0, "", 0, empty), CORE_OK);
 	assert_int_equal(seal_open(key, NULL, 0, empty, SEAL_OVERHEAD, out), CORE_OK);
 	memset(long_context, 'c', sizeof(long_context) - 1);
-	assert_int_equal(seal_close(key, &header, long_context, SEAL_MAX_CONTEXT, "", 0, empty), CORE_OK);
-	assert_int_equal(seal_close(key, &header, long_context, SEAL_MAX_CONTEXT + 1, "", 0, empty), CORE_TOO_LARGE);
+	assert_int_equal(seal_close(key, NULL, &header, long_context, SEAL_MAX_CONTEXT, "", 0, empty), CORE_OK);
+	assert_int_equal(seal_close(key, NULL, &header, long_context, SEAL_MAX_CONTEXT + 1, "", 0, empty), CORE_TOO_LARGE);
 	assert_int_equal(seal_open(key, long_context, SEAL_MAX_CONTEXT + 1, empty, SEAL_OVERHEAD, out), CORE_INVALID);
 }
 
