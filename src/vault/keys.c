@@ -22,6 +22,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "as_owner.h"
@@ -206,16 +207,24 @@ fetch_row(MemoryContext cxt, KeyRow *row)
 	return true;
 }
 
-/* runs a statement over vault_key as the store's owner */
+/*
+ * Runs a statement over vault_key as the store's owner.  Reads see what is
+ * committed now, whatever snapshot the transaction has: a key that was
+ * destroyed is gone under REPEATABLE READ, too.  (In parallel mode no new
+ * snapshot can be taken.)
+ */
 static bool
 run(const char *sql, int n, Oid *types, Datum *values, const char *nulls, bool read_only, KeyRow *row)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	EhrRoleSwitch saved;
 	bool		found;
+	bool		latest = read_only && !IsInParallelMode();
 	int			code;
 
 	ehr_become_owner(&saved, EHR_AS_SYSTEM);
+	if (latest)
+		PushActiveSnapshot(GetLatestSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	code = SPI_execute_with_args(sql, n, types, values, nulls, read_only, 0);
@@ -223,6 +232,8 @@ run(const char *sql, int n, Oid *types, Datum *values, const char *nulls, bool r
 		elog(ERROR, "could not read the vault's keys: %s", SPI_result_code_string(code));
 	found = row != NULL && SPI_tuptable != NULL ? fetch_row(cxt, row) : SPI_processed > 0;
 	SPI_finish();
+	if (latest)
+		PopActiveSnapshot();
 	ehr_become_caller(&saved);
 	if (!OidIsValid(key_table))
 		key_table = get_relname_relid("vault_key", get_namespace_oid("ehr_store", false));
@@ -340,7 +351,7 @@ load_current(Place *like, bool make)
 	VaultKey	result;
 	KeyRow		row;
 
-	if (!run_for(sql, like, !make, &row))
+	if (!run_for(sql, like, true, &row))
 	{
 		if (!make)
 			ereport(ERROR,
@@ -348,7 +359,7 @@ load_current(Place *like, bool make)
 					 errmsg("the vault has no key for this yet"),
 					 errhint("SELECT ehr.rotate_keys() makes the keys of the vault.")));
 		make_row(like);
-		if (!run_for(sql, like, false, &row))
+		if (!run_for(sql, like, true, &row))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("another transaction has just made the same key of the vault"),
