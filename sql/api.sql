@@ -441,3 +441,17 @@ COMMENT ON FUNCTION ehr_internal.create_api() IS 'grants of room api';
 
 REVOKE EXECUTE ON FUNCTION ehr.post(ehr.fhir, text), ehr.put(ehr.fhir, int), ehr.remove(text, text), ehr.get(text, text, int),
 	ehr.history(text, text), ehr.as_of(text, text, timestamptz), ehr.changes(text, int), ehr.transaction(ehr.fhir) FROM PUBLIC;
+
+-- The clocks of data subjects' requests (sql/data/api.dsr_sla.tsv; functions in sql/api_dsr.sql).
+CREATE TABLE ehr_internal.dsr_sla (
+	request text PRIMARY KEY,
+	title text NOT NULL,
+	ack_working_days int NOT NULL,
+	days int NOT NULL,
+	days_third_party int NOT NULL,
+	extension_days int NOT NULL,
+	refusal_grounds text,
+	basis text NOT NULL,
+	verified bool NOT NULL DEFAULT false
+);
+COMMENT ON TABLE ehr_internal.dsr_sla IS 'kinds of data subjects'' requests, and the days in which each is to be acknowledged and decided';

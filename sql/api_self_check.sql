@@ -86,7 +86,7 @@ COMMENT ON VIEW ehr.catalog_problem IS 'problems of the installation that the ca
 CREATE FUNCTION ehr.store_facts() RETURNS jsonb
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_system';
-COMMENT ON FUNCTION ehr.store_facts() IS 'version of the store and number of session keys that are valid now; part of ehr.self_check()';
+COMMENT ON FUNCTION ehr.store_facts() IS 'counts that only the owner of the store can see; part of ehr.self_check()';
 REVOKE EXECUTE ON FUNCTION ehr.store_facts() FROM PUBLIC;
 
 CREATE FUNCTION ehr_internal.store_facts() RETURNS jsonb
@@ -95,7 +95,19 @@ CREATE FUNCTION ehr_internal.store_facts() RETURNS jsonb
 AS $$
 BEGIN
 	RETURN jsonb_build_object('version', (SELECT i.version FROM ehr_store.store_info i),
-		'keys', (SELECT count(*) FROM ehr_store.session_key k WHERE k.valid @> clock_timestamp()));
+		'keys', (SELECT count(*) FROM ehr_store.session_key k WHERE k.valid @> clock_timestamp()),
+		'wrapped_elsewhere', CASE WHEN (ehr.vault_status()).usable THEN (SELECT count(*) FROM ehr_store.vault_key k
+			WHERE k.wrapped IS NOT NULL AND k.root <> ehr_internal.vault_root()) END,
+		'vault_ready', EXISTS (SELECT FROM ehr_store.vault_key k WHERE k.kind = 'i' AND k.wrapped IS NOT NULL)
+			AND NOT EXISTS (SELECT FROM ehr_store.key_rotation r WHERE r.finished IS NULL),
+		-- entries that should have been signed by now
+		'unsigned', (SELECT count(*) FROM (SELECT FROM ehr_store.audit_event e
+			WHERE e.chain = 0 AND e.seq > (SELECT coalesce(max(r.size), 0) FROM ehr_store.audit_root r)
+				AND e.at < clock_timestamp() - interval '1 minute' - 2 * nullif(current_setting('ehr.audit_root_period', true)::interval, '0')
+			LIMIT 1000) AS u),
+		'requests_late', (SELECT count(*) FROM ehr_store.dsr_request q
+			WHERE q.decided IS NULL AND clock_timestamp() > least(q.due, CASE WHEN q.acknowledged IS NULL THEN q.ack_due END)),
+		'incidents_late', (SELECT count(*) FROM ehr_store.incident i WHERE i.notified IS NULL AND clock_timestamp() > i.notify_by));
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.store_facts() IS 'implementation of ehr.store_facts';
@@ -107,10 +119,12 @@ CREATE FUNCTION ehr.self_check()
 AS $$
 DECLARE
 	audit record;
+	vault record;
 	facts jsonb := '{}';
 	no_store text;
 BEGIN
 	SELECT * INTO audit FROM ehr.audit_status();
+	SELECT * INTO vault FROM ehr.vault_status();
 	BEGIN
 		facts := ehr.store_facts();
 	EXCEPTION WHEN OTHERS THEN
@@ -134,7 +148,12 @@ BEGIN
 		(13, 'privileges', 'nobody may do more with the store''s tables than select under row security'),
 		(14, 'functions', 'no function of ehr is open to everybody that should not be, or can be led astray'),
 		(15, 'publications', 'no publication sends the store''s rows out'),
-		(16, 'server log', 'values that applications send are not written to the server log')
+		(16, 'server log', 'values that applications send are not written to the server log'),
+		(17, 'vault key', 'the vault''s root key is there and its memory locked'),
+		(18, 'vault keys', 'the vault''s keys are wrapped by the current root key'),
+		(19, 'audit roots', 'what is in the audit log is covered by signed roots'),
+		(20, 'requests', 'requests of data subjects are answered in time'),
+		(21, 'incidents', 'the authority was told of breaches in time')
 	), problem (name, detail, mend) AS (
 		SELECT 'preload', 'ehr is not in shared_preload_libraries, so there is no session, no consent and no audit',
 			format('ALTER SYSTEM SET shared_preload_libraries = %s; -- and restart',
@@ -188,6 +207,32 @@ BEGIN
 		SELECT 'server log', format('%s is %s, so statements are logged, and bound values with them', s.name, s.setting), 'ALTER SYSTEM SET log_parameter_max_length = 0; SELECT pg_reload_conf()'
 		FROM pg_settings s WHERE current_setting('log_parameter_max_length') <> '0'
 			AND (s.name = 'log_statement' AND s.setting IN ('mod', 'all') OR s.name IN ('log_min_duration_statement', 'log_min_duration_sample') AND s.setting <> '-1')
+		UNION ALL
+		SELECT 'vault key', coalesce(vault.problem, 'the vault has no root key, so nothing can be sealed and no root of the audit log signed'),
+			'-- set ehr.vault_key_file or ehr.vault_key_command (doc/vault.md) and restart the server'
+		WHERE audit.preloaded AND NOT vault.usable
+		UNION ALL
+		SELECT 'vault key', 'the memory of the root key could not be locked, so it may be written to swap space',
+			'-- raise the limit on locked memory (ulimit -l) of the server''s user, and restart the server'
+		WHERE vault.usable AND NOT vault.locked
+		UNION ALL
+		SELECT 'vault keys', format('%s keys are wrapped by another root key than the current one', facts ->> 'wrapped_elsewhere'), 'SELECT * FROM ehr.rotate_keys()'
+		WHERE facts ->> 'wrapped_elsewhere' <> '0'
+		UNION ALL
+		SELECT 'vault keys', 'the vault has not all its keys, or a rotation was not finished', 'SELECT * FROM ehr.rotate_keys()'
+		WHERE vault.usable AND facts ->> 'vault_ready' = 'false'
+		UNION ALL
+		SELECT 'audit roots', 'entries of the audit log wait longer for a signed root than ehr.audit_root_period says',
+			'-- see the server log for errors of "ehr audit worker"; SELECT * FROM ehr.audit_root() signs one'
+		WHERE vault.usable AND facts ->> 'unsigned' <> '0'
+		UNION ALL
+		SELECT 'requests', format('%s requests of data subjects are late', facts ->> 'requests_late'),
+			'-- SELECT * FROM ehr.dsr_clock(), then ehr.dsr_decide(...), in an administrator''s session'
+		WHERE facts ->> 'requests_late' <> '0'
+		UNION ALL
+		SELECT 'incidents', format('the 72 hours of %s incidents are over', facts ->> 'incidents_late'),
+			'-- tell the authority, then ehr.incident_note(incident, ''notify_authority'', ...)'
+		WHERE facts ->> 'incidents_late' <> '0'
 	)
 	SELECT c.name, p.name IS NULL, coalesce(p.detail, c.meaning), p.mend
 	FROM checked c LEFT JOIN problem p ON p.name = c.name

@@ -221,7 +221,7 @@ BEGIN
 	END LOOP;
 
 	-- what a room keeps is made by ehr_internal.create_ROOM() and create_ROOM_PART()
-	FOREACH room IN ARRAY ARRAY['store', 'audit', 'identity', 'consent', 'api', 'views', 'intake', 'share', 'report']
+	FOREACH room IN ARRAY ARRAY['store', 'vault', 'audit', 'identity', 'consent', 'api', 'views', 'intake', 'share', 'report']
 	LOOP
 		FOR r IN
 			SELECT p.proname FROM pg_proc p
@@ -234,6 +234,9 @@ BEGIN
 	END LOOP;
 
 	PERFORM ehr_internal.secure_store();
+	IF (ehr.vault_status()).usable THEN
+		PERFORM ehr_internal.vault_prepare();
+	END IF;
 	PERFORM ehr_internal.current_epoch();	-- else the first two writers would wait for each other
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_store TO ehr_backup;
 	GRANT SELECT ON ALL SEQUENCES IN SCHEMA ehr_store TO ehr_backup;

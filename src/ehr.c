@@ -17,6 +17,7 @@
 #include "identity/identity.h"
 #include "progress.h"
 #include "validate/validate.h"
+#include "vault/vault.h"
 
 PG_MODULE_MAGIC;
 
@@ -40,6 +41,7 @@ _PG_init(void)
 	ehr_match_init();
 	if (ehr_preloaded)
 	{
+		vault_init();
 		session_init();
 		executor_init();
 		progress_init();

@@ -5,6 +5,8 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" ehr.control
 MODULE_big   = ehr
 SCRIPT       = $(EXTENSION)--$(EXTVERSION).sql
 DATA_built   = $(SCRIPT)
+# The verifier of exported audit logs, beside the server's programs (INSTALL_SCRIPT, since PGXS builds one program of OBJS only).
+SCRIPTS_built = src/verify/ehr_verify
 DATA         = $(wildcard sql/upgrade/*--*--*.sql) $(wildcard sql/data/ehr_*.tsv)
 
 # The rooms, in the order in which they may use each other: doc/architecture.md.
@@ -30,7 +32,7 @@ REGRESS_PREP   = build/installcheck
 ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/installcheck
 
-EXTRA_CLEAN  = $(SCRIPT) $(CORE_LIB) src/core/*.o src/*/*.o
+EXTRA_CLEAN  = $(SCRIPT) $(CORE_LIB) src/core/*.o src/*/*.o src/verify/ehr_verify
 
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
@@ -66,6 +68,10 @@ core: $(CORE_LIB)
 $(CORE_LIB): $(CORE_OBJS)
 	rm -f $@
 	$(AR) $(AROPT) $@ $^
+
+VERIFY_CORE  = $(patsubst %,src/core/%.o,audit_root audit_spool merkle)
+src/verify/ehr_verify: src/verify/ehr_verify.c $(VERIFY_CORE) $(ROOM_HEADERS)
+	$(CC) $(CFLAGS) $(CPPFLAGS) $< $(VERIFY_CORE) $(LDFLAGS) -lsodium -o $@
 
 # Programs of tests and demo
 .PHONY: tools

@@ -16,6 +16,7 @@ typedef struct AuditIntent
 {
 	const char *kind;			/* read, copy, dump, ... : a short word */
 	const char *sub;			/* who: person or practitioner */
+	const char *name;			/* the human's name, for the citizen's log */
 	const char *org;			/* facility code */
 	const char *purpose;
 	const char *sid;			/* session id */
@@ -53,7 +54,7 @@ extern void audit_event(const char *kind, const char *detail);
 extern void audit_event_of(const AuditIntent *who, const char *detail, const int64 *subjects, int n);
 
 /*
- * The session's room sets this: it fills sub, org, purpose and sid with
+ * The session's room sets this: it fills sub, name, org, purpose and sid with
  * strings that live until the end of the statement, or leaves them NULL.
  */
 extern void (*audit_principal) (AuditIntent *who);

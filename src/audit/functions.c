@@ -72,35 +72,31 @@ ehr_audit_note(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PG_FUNCTION_INFO_V1(ehr_audit_hash);
+PG_FUNCTION_INFO_V1(ehr_audit_entry);
 
 /*
- * ehr_internal.audit_hash(previous bytea, chain int2, seq int8, at timestamptz, kind text, intent int8, query_id int8,
- * sub, org, purpose, sid, role, relations, detail text, subjects bigint[]) → bytea: the chain's next hash
+ * ehr_internal.audit_entry(at timestamptz, kind text, intent int8, query_id int8, sub, org, purpose, sid, role, relations,
+ * detail, name text, subjects bigint[]) → bytea: the canonical form, null for a row that cannot be an entry
  */
 Datum
-ehr_audit_hash(PG_FUNCTION_ARGS)
+ehr_audit_entry(PG_FUNCTION_ARGS)
 {
-	static const enum AuditString order[] = {AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE, AUDIT_RELATIONS, AUDIT_DETAIL};
+	static const enum AuditString order[] = {AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE, AUDIT_RELATIONS, AUDIT_DETAIL, AUDIT_NAME};
 	AuditEntry *entry = palloc0(sizeof(AuditEntry));
-	uint8	   *canonical;
-	uint8		leaf[AUDIT_HASH_SIZE];
-	bytea	   *previous;
 	bytea	   *result;
 	size_t		size;
 
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 4; i++)
 	{
 		if (PG_ARGISNULL(i))
 			PG_RETURN_NULL();
 	}
-	previous = PG_GETARG_BYTEA_PP(0);
-	entry->at = PG_GETARG_TIMESTAMPTZ(3);
-	entry->intent = (uint64) PG_GETARG_INT64(5);
-	entry->query_id = (uint64) PG_GETARG_INT64(6);
+	entry->at = PG_GETARG_TIMESTAMPTZ(0);
+	entry->intent = (uint64) PG_GETARG_INT64(2);
+	entry->query_id = (uint64) PG_GETARG_INT64(3);
 	for (int i = 0; i < AUDIT_STRINGS; i++)
 	{
-		int			argument = i == 0 ? 4 : 6 + i;
+		int			argument = i == 0 ? 1 : 3 + i;
 		AuditText  *target = &entry->text[i == 0 ? AUDIT_KIND : order[i - 1]];
 		text	   *value;
 
@@ -110,10 +106,10 @@ ehr_audit_hash(PG_FUNCTION_ARGS)
 		target->data = VARDATA_ANY(value);
 		target->length = VARSIZE_ANY_EXHDR(value);
 	}
-	if (!PG_ARGISNULL(14))
+	if (!PG_ARGISNULL(12))
 	{
 		int			n;
-		int64	   *subjects = int8_array(PG_GETARG_ARRAYTYPE_P(14), &n);
+		int64	   *subjects = int8_array(PG_GETARG_ARRAYTYPE_P(12), &n);
 
 		/* more than an entry can hold is a changed row: no hash fits it */
 		if (n > AUDIT_MAX_SUBJECTS)
@@ -122,11 +118,29 @@ ehr_audit_hash(PG_FUNCTION_ARGS)
 		entry->n_subjects = n;
 	}
 	size = audit_entry_size(entry);
-	if (size == 0 || VARSIZE_ANY_EXHDR(previous) != AUDIT_HASH_SIZE)
+	if (size == 0)
 		PG_RETURN_NULL();
-	canonical = palloc(size);
-	audit_entry_encode(entry, canonical);
-	audit_leaf_hash((uint16) PG_GETARG_INT16(1), (uint64) PG_GETARG_INT64(2), canonical, size, leaf);
+	result = palloc(VARHDRSZ + size);
+	SET_VARSIZE(result, VARHDRSZ + size);
+	audit_entry_encode(entry, (uint8 *) VARDATA(result));
+	pfree(entry);
+	PG_RETURN_BYTEA_P(result);
+}
+
+PG_FUNCTION_INFO_V1(ehr_audit_hash);
+
+/* ehr_internal.audit_hash(previous bytea, chain int2, seq int8, entry bytea) → bytea: the chain's next hash */
+Datum
+ehr_audit_hash(PG_FUNCTION_ARGS)
+{
+	bytea	   *previous = PG_GETARG_BYTEA_PP(0);
+	bytea	   *entry = PG_GETARG_BYTEA_PP(3);
+	uint8		leaf[AUDIT_HASH_SIZE];
+	bytea	   *result;
+
+	if (VARSIZE_ANY_EXHDR(previous) != AUDIT_HASH_SIZE)
+		PG_RETURN_NULL();
+	audit_leaf_hash((uint16) PG_GETARG_INT16(1), (uint64) PG_GETARG_INT64(2), (uint8 *) VARDATA_ANY(entry), VARSIZE_ANY_EXHDR(entry), leaf);
 	result = palloc(VARHDRSZ + AUDIT_HASH_SIZE);
 	SET_VARSIZE(result, VARHDRSZ + AUDIT_HASH_SIZE);
 	audit_chain_hash((uint8 *) VARDATA_ANY(previous), leaf, (uint8 *) VARDATA(result));

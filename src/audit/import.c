@@ -31,10 +31,11 @@
 
 #include "compat.h"
 #include "audit/spool.h"
+#include "audit/tree.h"
 #include "as_owner.h"
 
 #define BATCH 5000				/* entries a transaction */
-#define COLUMNS 15
+#define COLUMNS 17
 
 /* where the import stands; chain 0 is the only one while one worker writes */
 typedef struct Position
@@ -43,6 +44,8 @@ typedef struct Position
 	uint64		offset;
 	int64		seq;
 	uint8		hash[AUDIT_HASH_SIZE];
+	int			part;			/* month of the last entry: yyyymm */
+	MerkleStack tree;
 	bool		ours;			/* false: the row comes from another cluster or database (a restored dump) */
 } Position;
 
@@ -55,11 +58,11 @@ typedef struct Import
 } Import;
 
 static const char insert_sql[] =
-"INSERT INTO ehr_store.audit_event (chain, seq, at, kind, intent, query_id, sub, org, purpose, sid, role, relations, detail, subjects, hash)"
-" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+"INSERT INTO ehr_store.audit_event (chain, seq, at, kind, intent, query_id, sub, org, purpose, sid, role, relations, detail, name, subjects, hash, part)"
+" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 static const Oid insert_types[COLUMNS] = {
 	INT2OID, INT8OID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, INT8ARRAYOID, BYTEAOID
+	TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, BYTEAOID, INT4OID
 };
 
 /* ------------------------------------------------------------------ rows */
@@ -99,12 +102,51 @@ subjects_of(const AuditEntry *entry)
 	return construct_array(datums, entry->n_subjects, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+/* keeps the nodes of the tree that proofs start from */
+static void
+keep_node(void *arg, int level, uint64_t index, const uint8_t hash[MERKLE_HASH])
+{
+	Oid			types[3] = {INT2OID, INT8OID, BYTEAOID};
+	Datum		values[3];
+
+	if (level == 0 || level % AUDIT_TREE_STEP != 0)
+		return;
+	values[0] = Int16GetDatum(level);
+	values[1] = Int64GetDatum((int64) index);
+	values[2] = PointerGetDatum(bytes_of(hash, MERKLE_HASH));
+	if (SPI_execute_with_args("INSERT INTO ehr_store.audit_tree (level, index, hash) VALUES ($1, $2, $3)"
+							  " ON CONFLICT ON CONSTRAINT audit_tree_pkey DO UPDATE SET hash = excluded.hash",
+							  3, types, values, NULL, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not keep a node of the audit log's tree");
+}
+
+/* the month of an entry; never one before that of the entry before it, though clocks are set back */
+static int
+part_of(Import *import, TimestampTz at)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	Position   *to = &import->at;
+
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) == 0 && tm.tm_year * 100 + tm.tm_mon > to->part)
+	{
+		Oid			types[1] = {INT4OID};
+		Datum		values[1];
+
+		to->part = tm.tm_year * 100 + tm.tm_mon;
+		values[0] = Int32GetDatum(to->part);
+		if (SPI_execute_with_args("SELECT ehr_internal.audit_partition($1)", 1, types, values, NULL, false, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not make a part of the audit log");
+	}
+	return to->part;
+}
+
 /* inserts one entry as the next link of the chain */
 static void
 insert_entry(Import *import, AuditEntry *entry)
 {
 	static SPIPlanPtr plan = NULL;
-	static const enum AuditString order[] = {AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE, AUDIT_RELATIONS, AUDIT_DETAIL};
+	static const enum AuditString order[] = {AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE, AUDIT_RELATIONS, AUDIT_DETAIL, AUDIT_NAME};
 	Datum		values[COLUMNS];
 	char		nulls[COLUMNS];
 	uint8		canonical[AUDIT_MAX_PAYLOAD];
@@ -124,6 +166,7 @@ insert_entry(Import *import, AuditEntry *entry)
 	at->seq++;
 	audit_leaf_hash(0, at->seq, canonical, audit_entry_size(entry), leaf);
 	audit_chain_hash(at->hash, leaf, at->hash);
+	merkle_append(&at->tree, leaf, keep_node, import);
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int16GetDatum(0);
@@ -142,8 +185,9 @@ insert_entry(Import *import, AuditEntry *entry)
 		else
 			values[6 + i] = PointerGetDatum(cstring_to_text_with_len(text->data, text->length));
 	}
-	values[13] = PointerGetDatum(subjects_of(entry));
-	values[14] = PointerGetDatum(bytes_of(at->hash, AUDIT_HASH_SIZE));
+	values[14] = PointerGetDatum(subjects_of(entry));
+	values[15] = PointerGetDatum(bytes_of(at->hash, AUDIT_HASH_SIZE));
+	values[16] = Int32GetDatum(part_of(import, entry->at));
 	if (SPI_execute_plan(plan, values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not import an audit entry");
 	import->result.entries++;
@@ -179,7 +223,7 @@ lock_position(Import *import)
 	bytea	   *hash;
 	char	   *spool;
 
-	if (SPI_execute("SELECT segment, place, seq, hash, spool FROM ehr_store.audit_position WHERE chain OPERATOR(pg_catalog.=) 0 FOR UPDATE",
+	if (SPI_execute("SELECT segment, place, seq, hash, spool, tree, part FROM ehr_store.audit_position WHERE chain OPERATOR(pg_catalog.=) 0 FOR UPDATE",
 					false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -196,6 +240,11 @@ lock_position(Import *import)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the audit chain's head in ehr_store.audit_position is damaged")));
 	memcpy(at->hash, VARDATA_ANY(hash), AUDIT_HASH_SIZE);
+	if (!audit_stack_load(DatumGetByteaPP(SPI_getbinval(row, desc, 6, &null)), (uint64) at->seq, &at->tree))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the tree of the audit log in ehr_store.audit_position is damaged")));
+	at->part = DatumGetInt32(SPI_getbinval(row, desc, 7, &null));
 	spool = SPI_getvalue(row, desc, 5);
 	at->ours = spool != NULL && strcmp(spool, spool_name()) == 0;
 	if (!at->ours)
@@ -206,17 +255,19 @@ static void
 store_position(Import *import)
 {
 	Position   *at = &import->at;
-	Oid			types[5] = {INT8OID, INT8OID, INT8OID, BYTEAOID, TEXTOID};
-	Datum		values[5];
+	Oid			types[7] = {INT8OID, INT8OID, INT8OID, BYTEAOID, TEXTOID, BYTEAOID, INT4OID};
+	Datum		values[7];
 
 	values[0] = Int64GetDatum((int64) at->segment);
 	values[1] = Int64GetDatum((int64) at->offset);
 	values[2] = Int64GetDatum(at->seq);
 	values[3] = PointerGetDatum(bytes_of(at->hash, AUDIT_HASH_SIZE));
 	values[4] = CStringGetTextDatum(spool_name());
-	if (SPI_execute_with_args("UPDATE ehr_store.audit_position SET segment = $1, place = $2, seq = $3, hash = $4, spool = $5"
+	values[5] = PointerGetDatum(audit_stack_store(&at->tree));
+	values[6] = Int32GetDatum(at->part);
+	if (SPI_execute_with_args("UPDATE ehr_store.audit_position SET segment = $1, place = $2, seq = $3, hash = $4, spool = $5, tree = $6, part = $7"
 							  " WHERE chain OPERATOR(pg_catalog.=) 0",
-							  5, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+							  7, types, values, NULL, false, 0) != SPI_OK_UPDATE)
 		elog(ERROR, "could not move the position of the audit import");
 }
 
@@ -286,7 +337,10 @@ enter_segment(Import *import, uint64 number)
 
 	import->at.segment = number;
 	import->at.offset = AUDIT_SEGMENT_HEADER;
-	if (audit_segment_read(data, size, &header) != CORE_OK || header.number != number)
+	if (size < AUDIT_SEGMENT_HEADER)
+		/* a process died while it made the file: no frame was ever put into it */
+		insert_finding(import, "spool_torn", psprintf("segment %016llx: header", (unsigned long long) number));
+	else if (audit_segment_read(data, size, &header) != CORE_OK || header.number != number)
 	{
 		keep_damaged(import);
 		insert_finding(import, "spool_damage", psprintf("segment %016llx: header", (unsigned long long) number));
@@ -371,7 +425,9 @@ static void
 import_all(Import *import)
 {
 	AuditSegments *segments = &import->segments;
-	Position	before = import->at;
+	uint64		segment = import->at.segment;
+	uint64		offset = import->at.offset;
+	int64		seq = import->at.seq;
 
 	/* all files were taken away and the clock was set back: what this run of the server wrote is not imported */
 	if (segments->current != 0 && import->at.segment > segments->current)
@@ -393,7 +449,7 @@ import_all(Import *import)
 	}
 	if (segments->n == 0)
 		import->result.all_seen = true;
-	if (memcmp(&before, &import->at, sizeof(before)) != 0)
+	if (import->at.segment != segment || import->at.offset != offset || import->at.seq != seq)
 		store_position(import);
 }
 

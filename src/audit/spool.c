@@ -36,6 +36,8 @@ char	   *audit_databases;
 char	   *audit_directory;
 int			audit_spool_limit;
 int			audit_segment_size;
+int			audit_root_period;
+char	   *audit_root_file;
 
 /* this backend's descriptor of a segment */
 static int	my_fd = -1;
@@ -110,6 +112,7 @@ audit_spool_shmem_startup(void)
 			pg_atomic_init_u64(&slot->imported, 0);
 			pg_atomic_init_u64(&slot->bytes, 0);
 			pg_atomic_init_u32(&slot->worker, AUDIT_WORKER_NONE);
+			pg_atomic_init_u64(&slot->root_due, 0);
 			ConditionVariableInit(&slot->moved);
 		}
 		audit_shared->n_current = MaxBackends;
@@ -213,6 +216,7 @@ audit_slot(Oid database, AuditFailure *failure)
 		pg_atomic_write_u64(&slot->flushed, pg_atomic_read_u64(&slot->written));
 		pg_atomic_write_u64(&slot->imported, pg_atomic_read_u64(&slot->written));
 		pg_atomic_write_u32(&slot->worker, AUDIT_WORKER_NONE);
+		pg_atomic_write_u64(&slot->root_due, 0);
 		pg_write_barrier();
 		slot->database = database;
 	}
@@ -625,4 +629,12 @@ audit_spool_init(void)
 							"Size at which a new file of the audit spool is begun.",
 							NULL,
 							&audit_segment_size, 8192, 64, 64 * 1024, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("ehr.audit_root_period",
+							"Time after which what was added to the audit log is covered by a signed root.",
+							"0 makes none but those that ehr.audit_root() asks for.",
+							&audit_root_period, 300, 0, 86400, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("ehr.audit_root_file",
+							   "File to which each signed root of the audit log is appended, as a line.",
+							   "It should lie on storage that the server's administrators cannot rewrite.",
+							   &audit_root_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 }

@@ -58,6 +58,7 @@ typedef struct AuditSlot
 	Latch	   *worker_latch;
 	bool		all_seen;		/* segments of earlier runs are imported */
 	bool		no_store;		/* the worker found no tables to import into */
+	pg_atomic_uint64 root_due;	/* when the next root is to be signed; 0: nothing new to be signed */
 	ConditionVariable moved;	/* broadcast when imported advances */
 } AuditSlot;
 
@@ -85,6 +86,8 @@ extern char *audit_databases;
 extern char *audit_directory;
 extern int	audit_spool_limit;	/* MB */
 extern int	audit_segment_size; /* kB */
+extern int	audit_root_period;	/* s; 0: none are made */
+extern char *audit_root_file;	/* empty: none */
 
 /* Why something could not be recorded; nothing in spool.c raises errors, so that it can run while a transaction aborts. */
 typedef struct AuditFailure

@@ -10,11 +10,15 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -32,8 +36,11 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "as_owner.h"
 #include "audit/audit.h"
 #include "audit/spool.h"
+#include "audit/tree.h"
+#include "vault/vault.h"
 
 #define LOOK_EVERY 200			/* ms between two looks of a worker */
 #define IDLE_END 3000			/* ms without work after which it ends */
@@ -130,6 +137,107 @@ import_once(AuditSlot *slot)
 	return done;
 }
 
+/* ------------------------------------------------------------------ signed roots */
+
+static void
+wants_root(AuditSlot *slot)
+{
+	if (audit_root_period > 0 && vault_available() && pg_atomic_read_u64(&slot->root_due) == 0)
+		pg_atomic_write_u64(&slot->root_due, (uint64) TimestampTzPlusMilliseconds(GetCurrentTimestamp(), audit_root_period * INT64CONST(1000)));
+}
+
+static bool
+root_is_due(AuditSlot *slot)
+{
+	uint64		due = pg_atomic_read_u64(&slot->root_due);
+
+	return due != 0 && (uint64) GetCurrentTimestamp() >= due;
+}
+
+/* appends lines to ehr.audit_root_file; false, with a line in the log, when that cannot be done */
+static bool
+append_roots(const char *lines)
+{
+	size_t		length = strlen(lines);
+	int			fd = OpenTransientFilePerm(audit_root_file, O_WRONLY | O_CREAT | O_APPEND | PG_BINARY, 0644);
+	bool		done;
+
+	errno = fd < 0 ? errno : 0;
+	done = fd >= 0 && write(fd, lines, length) == (ssize_t) length && pg_fsync(fd) == 0;
+	if (!done)
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not append signed roots of the audit log to \"%s\": %m", audit_root_file),
+				 errhint("Roots stay in ehr_store.audit_root and are appended later.")));
+	if (fd >= 0)
+		CloseTransientFile(fd);
+	return done;
+}
+
+/* a root is marked as exported after it was written: one may be there twice, none is left out */
+static void
+export_roots(void)
+{
+	EhrRoleSwitch saved;
+	StringInfoData lines;
+	int64		last = 0;
+
+	if (audit_root_file[0] == '\0')
+		return;
+	initStringInfo(&lines);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	ehr_become_owner(&saved, EHR_AS_SYSTEM);
+	if (SPI_execute("SELECT r.number, ehr_internal.audit_root_line(r.number) FROM ehr_store.audit_root r WHERE r.exported IS NULL"
+					" ORDER BY r.number LIMIT 1000", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the roots of the audit log");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		null;
+
+		last = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
+		appendStringInfo(&lines, "%s\n", SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	}
+	if (last > 0 && append_roots(lines.data))
+	{
+		Oid			types[1] = {INT8OID};
+		Datum		values[1] = {Int64GetDatum(last)};
+
+		if (SPI_execute_with_args("UPDATE ehr_store.audit_root SET exported = pg_catalog.clock_timestamp()"
+								  " WHERE exported IS NULL AND number OPERATOR(pg_catalog.<=) $1", 1, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not mark roots as exported");
+	}
+	ehr_become_caller(&saved);
+	SPI_finish();
+}
+
+static void
+seal_once(AuditSlot *slot)
+{
+	pg_atomic_write_u64(&slot->root_due, 0);
+	pqsignal(SIGTERM, die);
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "signing a root of the audit log");
+	if (audit_store_exists() && vault_available())
+		(void) audit_seal_log();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	/* what is written outside must not be undone here: on disk first */
+	XLogFlush(XactLastCommitEnd);
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (audit_store_exists())
+		export_roots();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+}
+
 /* removes the files that are imported, once that itself is on disk */
 static void
 remove_imported(AuditSlot *slot, uint64 segment)
@@ -167,6 +275,8 @@ ehr_audit_worker_main(Datum arg)
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
 
 	last_work = GetCurrentTimestamp();
+	/* whether the last run left something unsigned is not known */
+	wants_root(slot);
 	for (;;)
 	{
 		AuditImport done = {0};
@@ -179,7 +289,12 @@ ehr_audit_worker_main(Datum arg)
 			remove_imported(slot, done.segment);
 		}
 		if (done.entries > 0)
+		{
 			last_work = GetCurrentTimestamp();
+			wants_root(slot);
+		}
+		if (root_is_due(slot))
+			seal_once(slot);
 		if (done.entries > 0 && has_news(slot))
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -310,7 +425,7 @@ ehr_audit_launcher_main(Datum arg)
 
 			if (!OidIsValid(slot->database) || slot->worker_pid != 0)
 				continue;
-			if (!still_there(slot) || !(wanted || has_news(slot)))
+			if (!still_there(slot) || !(wanted || has_news(slot) || root_is_due(slot)))
 				continue;
 			/* one that failed is not started again at once */
 			if (!TimestampDifferenceExceeds(tried[i], GetCurrentTimestamp(), wanted ? RETRY_WANTED : LAUNCHER_LOOK / 2))

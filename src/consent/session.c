@@ -268,6 +268,7 @@ fill_audit_principal(AuditIntent *who)
 	if (p == NULL)
 		return;
 	who->sub = p->sub;
+	who->name = p->name[0] ? p->name : NULL;
 	who->org = p->org;
 	who->purpose = p->purpose;
 	who->sid = p->sid;

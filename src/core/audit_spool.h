@@ -25,10 +25,10 @@
  * A payload is an entry in its canonical form, which is also what the chain
  * of ehr_store.audit_event hashes:
  *
- *	 +----+--------+----------+------+-----+-----+-----+-----+------+-----------+--------+-------+----------+
- *	 | at | intent | query id | kind | sub | org | pur | sid | role | relations | detail | count | subjects |
- *	 +----+--------+----------+------+-----+-----+-----+-----+------+-----------+--------+-------+----------+
- *	   8      8         8       string (4 bytes length, 0xFFFFFFFF = null; bytes) each      4      8 each
+ *	 +----+--------+----------+------+-----+-----+-----+-----+------+-----------+--------+------+-------+----------+
+ *	 | at | intent | query id | kind | sub | org | pur | sid | role | relations | detail | name | count | subjects |
+ *	 +----+--------+----------+------+-----+-----+-----+-----+------+-----------+--------+------+-------+----------+
+ *	   8      8         8       string (4 bytes length, 0xFFFFFFFF = null; bytes) each             4      8 each
  *
  * at is PostgreSQL's timestamptz (microseconds since 2000-01-01 UTC).
  */
@@ -48,7 +48,7 @@
 enum AuditString
 {
 	AUDIT_KIND, AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE,
-	AUDIT_RELATIONS, AUDIT_DETAIL, AUDIT_STRINGS
+	AUDIT_RELATIONS, AUDIT_DETAIL, AUDIT_NAME, AUDIT_STRINGS
 };
 
 typedef struct AuditText

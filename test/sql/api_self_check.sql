@@ -56,6 +56,10 @@ SELECT * FROM ehr_test.break_and_mend('ALTER FUNCTION ehr_internal.access_log(uu
 SET LOCAL client_min_messages = error;
 SELECT * FROM ehr_test.break_and_mend('CREATE PUBLICATION everything FOR TABLE ehr_store.person');
 SELECT * FROM ehr_test.break_and_mend('DELETE FROM ehr_store.session_key');
+SELECT * FROM ehr_test.break_and_mend('DELETE FROM ehr_store.vault_key WHERE kind = ''i''');
+SELECT * FROM ehr_test.break_and_mend('INSERT INTO ehr_store.key_rotation (up_to, root) VALUES (0, 0)');
+SELECT * FROM ehr_test.break_and_mend('INSERT INTO ehr_store.incident (kind, summary, detected, notify_by, opened_by) VALUES (''k'', ''s'', now() - interval ''4 days'', now() - interval ''1 day'', ''x'')');
+SELECT * FROM ehr_test.break_and_mend('INSERT INTO ehr_store.dsr_request (id, person, request, opened, opened_by, ack_due, due) VALUES (gen_random_uuid(), gen_random_uuid(), ''access'', now() - interval ''5 days'', ''x'', now() - interval ''2 days'', now() + interval ''5 days'')');
 SELECT * FROM ehr_test.break_and_mend('SET LOCAL synchronous_commit = off');
 SELECT * FROM ehr_test.break_and_mend('SET LOCAL log_parameter_max_length_on_error = 100');
 SELECT * FROM ehr_test.break_and_mend('SET LOCAL log_statement = ''all''');

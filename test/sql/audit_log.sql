@@ -101,20 +101,54 @@ SELECT ehr_internal.audit_note('test event', 'x', ARRAY[1, NULL]);
 SELECT ehr_internal.audit_catch_up();
 SELECT left(detail, 10) AS detail, count(*) AS entries, count(DISTINCT intent) AS numbers, sum(cardinality(subjects)) AS subjects, max(octet_length(detail)) AS bytes
 FROM ehr_store.audit_event WHERE kind = 'test event' GROUP BY 1 ORDER BY 1;
--- the hash tells rows apart that look alike
+-- the human's name, and the proof of an entry for whom it concerns
+\c - regress_ehr_query
+\set VERBOSITY terse
+BEGIN;
+DO $$ BEGIN PERFORM ehr.login(ehr_test.token('clinician', 'dr-named', '79001', 'TREAT', '{"name": "BS. Lê Thị Hoa"}')); END $$;
+SELECT id FROM ehr_store.resource WHERE id = 'al-o';
+COMMIT;
+BEGIN;
+SELECT ehr_test.login('citizen', :person_a);
+SELECT who, name, event AS named FROM ehr.access_log(:person_a) WHERE who = 'dr-named' \gset
+SELECT :'who' AS who, :'name' AS name;
+SELECT split_part(l, ' ', 1) AS line FROM ehr.audit_proof(:named) AS l;
+ROLLBACK;
+BEGIN; SELECT ehr_test.login('citizen', :person_b); SELECT ehr.audit_proof(:named); ROLLBACK;
+BEGIN; SELECT ehr_test.login('clinician', 'dr-named', '79001', 'TREAT'); SELECT ehr.audit_proof(:named); ROLLBACK;
+\c - postgres
+\set VERBOSITY terse
+
+-- as FHIR: every entry is a valid AuditEvent
+BEGIN; SELECT ehr_test.login('citizen', :person_a); SELECT ehr.audit_events(); ROLLBACK;
+BEGIN;
+SELECT ehr_test.login('auditor', 'au');
+SELECT count(*) > 10 AS many, count(DISTINCT e::jsonb ->> 'id') = count(*) AS each_once FROM ehr.audit_events(1, 100000) AS e;
+SELECT DISTINCT i ->> 'severity' AS severity, i #>> '{expression,0}' AS where, i #>> '{details,text}' AS what
+FROM ehr.audit_events(1, 100000) AS e, jsonb_array_elements(ehr.validate(e::jsonb)::jsonb -> 'issue') AS i WHERE i ->> 'severity' IN ('error', 'fatal');
+SELECT jsonb_pretty(e::jsonb - 'id' - 'recorded' #- '{agent,0,policy}' #- '{entity,1,what}') AS a_read FROM ehr.audit_events(1, 100000) AS e WHERE e::jsonb #>> '{agent,0,who,identifier,value}' = 'dr-named' AND e::jsonb ->> 'action' = 'R' LIMIT 1;
+ROLLBACK;
+
+-- the canonical form tells rows apart that look alike, and the hash their places
 SELECT count(DISTINCT h) AS hashes FROM (VALUES
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'ab', '', NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, 'a', 'b', NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 1::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 2, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('01', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
-	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{1}'))) AS v (h);
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, 'ab', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, 'a', 'b', NULL, NULL, NULL, NULL, NULL, NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'a', '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, 'a', NULL, '{}')),
+	(ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{1}'))) AS v (h);
+SELECT count(DISTINCT h) AS hashes FROM (VALUES
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 1::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 2, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('01', 32), 'hex'), 0::int2, 1, '\x01')),
+	(ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, '\x02'))) AS v (h);
 -- what cannot be an entry has none
-SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
-	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', repeat('k', 3000), 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
-	ehr_internal.audit_hash(decode(repeat('00', 32), 'hex'), 0::int2, 1, 'epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
+SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, '\x01'),
+	ehr_internal.audit_entry('epoch', repeat('k', 3000), 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_entry('epoch', 'k', NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
+	ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
 
 -- as it was
 DELETE FROM ehr_store.consent WHERE person BETWEEN 910001 AND 910002;

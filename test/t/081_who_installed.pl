@@ -87,12 +87,14 @@ sub candidates
 		view_definition => [ quoted(q{{"resource": "Patient", "select": [{"column": [{"name": "phone", "path": "telecom.value.first()"}]}]}}) ], materialized => [ 'false', 'true' ],
 		patch => [ q{'[{"op": "add", "path": "/language", "value": "vi"}]'}, q{'[{"op": "test", "path": "/nothing", "value": 1}]'}, q{'{"resourceType": "Parameters"}'} ],
 		from_unit => ["'g'"], to_unit => [ "'mg'", "'79'", 'NULL' ], unit => [ "'mg'", "'79'", 'NULL' ],
-		vars => ["'{}'"]);
+		vars => ["'{}'"],
+		'request:text' => [ "'access'", "'erase'" ], decision => [ "'grant'", "'refuse'" ], recipient => ["'facility:99999'"], facility => ["'99999'"], context => ["'p/1'"],
+		from_event => ['1'], details => ['NULL']);
 	my %by_type = (
 		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
 		uuid => [ quoted($h->{person}) ], 'person' => [ quoted($h->{person}) ], timestamptz => ['pg_catalog.now()'], date => ["'2026-01-01'"], _int8 => [ "'{1,2,3}'", "'{$h->{subject}}'" ],
 		regclass => [ "'ehr_store.resource'", "'ehr_store.payload'", "'ehr_store.match_feature'", "'public.empty_rows'" ], tstzrange => ["'(,)'"], bytea => ["'\\x3c782f3e'"],
-		_text => [ quoted("{$hidden{number}}") ], value_set_rule => ['NULL'],
+		_text => [ quoted("{$hidden{number}}") ], _uuid => [ quoted("{$h->{person}}") ], _date => ["'{2026-01-01}'"], value_set_rule => ['NULL'],
 		citizen_id => [ quoted($hidden{number}) ], insurance_no => [ quoted('GD4797932012345') ], icd10 => ["'I10'"], fhirpath => [ "'name.family'", "'descendants().value'", "'identifier.value | resolve()'" ],
 		jsonb => [ quoted($fresh), quoted(qq{{"resourceType": "Patient", "gender": "female", "birthDate": "1985-03-02", "telecom": [{"value": "$hidden{phone}"}]}}),
 			quoted(qq{{"resourceType": "Bundle", "type": "batch", "entry": [{"resource": $fresh, "request": {"method": "PUT", "url": "Patient/$h->{id}"}}, {"resource": $fresh, "request": {"method": "POST", "url": "Patient", "ifNoneExist": "identifier=$system|$hidden{number}"}}]}}) ],
@@ -119,7 +121,7 @@ sub calls
 		{
 			my ($arg_name, $type) = split /:/, $arg;
 			my @values = candidates($arg_name, $type, $h) or die "no value for parameter $arg of ehr.$name";
-			$type = { _int8 => 'bigint[]', _text => 'text[]' }->{$type} // $type;
+			$type = { _int8 => 'bigint[]', _text => 'text[]', _uuid => 'uuid[]', _date => 'date[]' }->{$type} // $type;
 			$type = "ehr.$type" if $type =~ /^(person|fhir|citizen_id|insurance_no|icd10|fhirpath|value_set_rule)$/;
 			@lists = map { my $list = $_; map { ($list eq '' ? '' : "$list, ") . s/ehr_type_patient/$h->{type}/r . "::$type" } @values } @lists;
 		}
