@@ -458,19 +458,30 @@ decimal_mul(const Decimal *a, const Decimal *b, Decimal *result)
 	return decimal_fit(&x, scale, negative, false, DECIMAL_DIGITS, result);
 }
 
-/* Takes zeros off the end of a number at a scale, down to a least scale. */
-static void
-strip_wide(Wide *n, int *scale, int least)
+void
+decimal_strip_wide(Wide *n, int *scale, int least)
 {
-	while (*scale > least)
+	/* nine zeros at once where there are so many */
+	static const struct
 	{
-		Wide		shorter = *n;
+		int			zeros;
+		uint32_t	power;
+	}			steps[] = {{9, 1000000000}, {3, 1000}, {1, 10}};
 
-		if (wide_divide_small(&shorter, 10) != 0)
-			break;
-		*n = shorter;
-		(*scale)--;
+	for (int i = 0; i < 3; i++)
+	{
+		while (*scale - steps[i].zeros >= least && n->n > 0)
+		{
+			Wide		shorter = *n;
+
+			if (wide_divide_small(&shorter, steps[i].power) != 0)
+				break;
+			*n = shorter;
+			*scale -= steps[i].zeros;
+		}
 	}
+	if (n->n == 0 && *scale > least)
+		*scale = least;
 }
 
 CoreStatus
@@ -486,7 +497,7 @@ decimal_quotient(Wide *n, const Wide *d, int least, bool negative, Decimal *resu
 	*exact = wide_is_zero(&rest);
 	if (*exact)
 	{
-		strip_wide(n, &scale, least);
+		decimal_strip_wide(n, &scale, least);
 		if (wide_digits(n) <= DECIMAL_DIGITS && scale <= DECIMAL_DIGITS)
 			return decimal_fit(n, scale, negative, false, DECIMAL_DIGITS, result);
 		*exact = false;

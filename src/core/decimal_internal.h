@@ -28,4 +28,7 @@ extern CoreStatus decimal_fit(Wide *n, int scale, bool negative, bool sticky, in
  */
 extern CoreStatus decimal_quotient(Wide *n, const Wide *d, int least, bool negative, Decimal *result, bool *exact);
 
+/* Takes zeros off the end of n / 10^scale, down to a least scale. */
+extern void decimal_strip_wide(Wide *n, int *scale, int least);
+
 #endif							/* EHR_DECIMAL_INTERNAL_H */

@@ -47,6 +47,31 @@ written_scale(const Decimal *value, const UcumFactor *f)
 	return scale < 0 ? 0 : scale > DECIMAL_DIGITS ? DECIMAL_DIGITS : scale;
 }
 
+/* value * f where f is a whole number and tens: nothing to divide; false where that is not so, or does not fit */
+static bool
+apply_whole(const Decimal *value, const UcumFactor *f, Decimal *result, bool *exact)
+{
+	int			scale = value->scale - f->exponent;
+	Wide		n,
+				w;
+
+	if (f->pi != 0 || f->den.low != 1 || f->den.high != 0 || scale < -DECIMAL_DIGITS || scale > 2 * DECIMAL_DIGITS)
+		return false;
+	wide_set(&n, decimal_magnitude(value));
+	wide_set(&w, decimal_magnitude(&f->num));
+	(void) wide_mul(&n, &w, &n);
+	if (scale < 0)
+	{
+		(void) wide_scale10(&n, -scale);
+		scale = 0;
+	}
+	decimal_strip_wide(&n, &scale, written_scale(value, f));
+	if (scale > DECIMAL_DIGITS || wide_digits(&n) > DECIMAL_DIGITS)
+		return false;
+	*exact = *exact && f->exact;
+	return decimal_fit(&n, scale, value->high < 0, false, DECIMAL_DIGITS, result) == CORE_OK;
+}
+
 /* value * f */
 static CoreStatus
 apply_factor(const Decimal *value, const UcumFactor *f, Decimal *result, bool *exact)
@@ -58,6 +83,8 @@ apply_factor(const Decimal *value, const UcumFactor *f, Decimal *result, bool *e
 	bool		quotient_exact;
 	CoreStatus	status;
 
+	if (apply_whole(value, f, result, exact))
+		return CORE_OK;
 	if (f->pi > PI_POWER_MAX || f->pi < -PI_POWER_MAX)
 		return CORE_TOO_LARGE;
 	wide_set(&n, decimal_magnitude(value));

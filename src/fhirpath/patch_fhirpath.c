@@ -52,7 +52,7 @@ typedef struct Parts
 
 /* -- errors ------------------------------------------------------------- */
 
-static pg_noreturn void
+pg_noreturn static void
 malformed(const FhirPatch *patch, const char *what)
 {
 	ereport(ERROR,
@@ -61,7 +61,7 @@ malformed(const FhirPatch *patch, const char *what)
 			 patch->number > 0 ? errdetail("Operation %d %s.", patch->number, what) : errdetail("The patch %s.", what)));
 }
 
-static pg_noreturn void
+pg_noreturn static void
 wrong_place(const FhirPatch *patch, int code, const char *what)
 {
 	ereport(ERROR,

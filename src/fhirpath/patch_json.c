@@ -36,7 +36,7 @@ typedef void (*Apply) (Patch *patch, const JsonPointer *path, const JsonPointer 
 
 /* -- errors ------------------------------------------------------------- */
 
-static pg_noreturn void
+pg_noreturn static void
 malformed(const Patch *patch, const char *what)
 {
 	ereport(ERROR,
@@ -45,7 +45,7 @@ malformed(const Patch *patch, const char *what)
 			 patch->number > 0 ? errdetail("Operation %d %s.", patch->number, what) : errdetail("The patch %s.", what)));
 }
 
-static pg_noreturn void
+pg_noreturn static void
 not_there(const Patch *patch, const JsonPointer *pointer, int step)
 {
 	ereport(ERROR,
@@ -54,7 +54,7 @@ not_there(const Patch *patch, const JsonPointer *pointer, int step)
 			 errdetail("Operation %d (%s), step %d of \"%s\".", patch->number, patch->op, step + 1, pointer->member)));
 }
 
-static pg_noreturn void
+pg_noreturn static void
 bad_index(const Patch *patch, const JsonPointer *pointer, int step)
 {
 	ereport(ERROR,

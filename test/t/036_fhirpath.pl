@@ -46,6 +46,15 @@ for my $source (glob("$top/src/core/fhirpath_functions*.c"))
 	}
 }
 
+# doc/patch.md: every statement gives what stands below it
+my ($patches) = slurp_page('doc/patch.md') =~ /```sql\n(.*?)```/s;
+my @statements = $patches =~ /(SELECT .*?;)\n-- (.*?)\n/gs;
+cmp_ok(scalar @statements, '>=', 6, 'the page on patches has examples');
+while (my ($statement, $result) = splice(@statements, 0, 2))
+{
+	is(Encode::decode('UTF-8', $node->safe_psql('postgres', Encode::encode('UTF-8', $statement))), $result, substr($statement, 0, 60));
+}
+
 # hostile expressions: a clear error, and soon
 my %hostile = (
 	'a nested expression' => [ "repeat('(', 1000) || '1' || repeat(')', 1000)", 'nested too deeply' ],
