@@ -669,8 +669,10 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS ehr_store.access_rule (
 		kind text NOT NULL,
 		relation text NOT NULL CHECK (relation ~ '^[a-z_]+$'),
-		operation text NOT NULL CHECK (operation IN ('read', 'write')),
+		operation text NOT NULL CHECK (operation IN ('read', 'write', 'count')),
 		labels int NOT NULL DEFAULT -1,
+		types int2[],
+		purposes text[],
 		needs_evidence bool NOT NULL DEFAULT false,
 		basis text NOT NULL,
 		verified bool NOT NULL,
@@ -714,11 +716,12 @@ BEGIN
 		documents bigint[],
 		purpose text,
 		valid tstzrange NOT NULL,
-		status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'withdrawn')),
+		status text NOT NULL DEFAULT 'active' CHECK (status IN ('pending', 'active', 'withdrawn')),
 		given_by text NOT NULL,
 		evidence jsonb,
 		withdrawn timestamptz,
 		withdrawn_by text,
+		confirmed_by text,
 		CHECK (deny OR purpose IS NOT NULL),
 		CHECK ((status = 'withdrawn') = (withdrawn IS NOT NULL))
 	);

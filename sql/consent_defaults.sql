@@ -337,12 +337,8 @@ BEGIN
 	COMMENT ON TABLE ehr_store.referral IS 'documents that a facility opened to the one that goes on treating';
 	CREATE INDEX IF NOT EXISTS referral_person ON ehr_store.referral (person);
 
-	ALTER TABLE ehr_store.access_rule ADD COLUMN IF NOT EXISTS types int2[];
 	COMMENT ON COLUMN ehr_store.access_rule.types IS 'resource types that the relation covers, of residents and duties; null for any';
-	ALTER TABLE ehr_store.access_rule ADD COLUMN IF NOT EXISTS purposes text[];
 	COMMENT ON COLUMN ehr_store.access_rule.purposes IS 'purposes of use for which the relation holds, of residents and duties; null for any';
-	ALTER TABLE ehr_store.access_rule DROP CONSTRAINT IF EXISTS access_rule_operation_check;
-	ALTER TABLE ehr_store.access_rule ADD CONSTRAINT access_rule_operation_check CHECK (operation IN ('read', 'write', 'count'));
 	COMMENT ON COLUMN ehr_store.access_rule.operation IS 'count: figures about persons; relation jurisdiction for the own units and those within, all for any';
 	INSERT INTO ehr_store.access_rule (kind, relation, operation, labels, types, purposes, basis, verified) VALUES
 		('clinician', 'referral', 'read', 0, NULL, NULL, 'Law on Medical Examination and Treatment Art. 69; Decree 102/2025 Art. 10', false),

@@ -467,10 +467,6 @@ BEGIN
 			FOR EACH STATEMENT EXECUTE FUNCTION ehr_internal.age_rules_changed();
 	END IF;
 
-	ALTER TABLE ehr_store.consent ADD COLUMN IF NOT EXISTS confirmed_by text;
-	ALTER TABLE ehr_store.consent DROP CONSTRAINT IF EXISTS consent_status_check;
-	ALTER TABLE ehr_store.consent ADD CONSTRAINT consent_status_check CHECK (status IN ('pending', 'active', 'withdrawn'));
-
 	-- Patients that were stored before there was this table
 	IF NOT EXISTS (SELECT FROM ehr_store.patient_fact) THEN
 		PERFORM ehr_internal.note_patients(ARRAY(SELECT r.key FROM ehr_store.resource r WHERE r.type = ehr_internal.type_number('Patient')));

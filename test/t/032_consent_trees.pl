@@ -89,7 +89,7 @@ $node->safe_psql('postgres', q{
 			WHERE r.subject = patient;
 		END LOOP;
 	END $$;});
-my $documents = $ENV{EHR_CONSENT_DOCUMENTS} // 250;
+my $documents = $ENV{EHR_CONSENT_DOCUMENTS} // 120;
 # only for treatment all must be the same: a permit that names no purpose is for care
 $answer = $node->safe_psql('postgres', qq{
 	CREATE TABLE compared AS
