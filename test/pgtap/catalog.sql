@@ -2,7 +2,7 @@
 -- ownership, row security. A new object that breaks one fails here.
 BEGIN;
 SET search_path = public, pg_catalog;
-SELECT plan(13);
+SELECT plan(17);
 
 CREATE TEMPORARY VIEW member AS
 SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND d.refclassid = 'pg_extension'::regclass
@@ -57,6 +57,21 @@ SELECT is_empty($$ SELECT i.signature FROM func i JOIN func f ON i.pronamespace 
 
 SELECT is_empty($$ SELECT signature FROM func WHERE proleakproof AND (provolatile <> 'i' OR lanname NOT IN ('c', 'internal')) $$,
 	'leakproof functions are immutable and in C');
+
+SELECT is_empty($$ SELECT c.oid::regclass, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+	WHERE c.relnamespace = 'ehr_store'::regnamespace AND p.polcmd <> 'r' $$, 'no policy lets anybody write past the functions');
+
+-- A policy that asks nobody anything makes a table public: those that may are named here.
+SELECT is_empty($$ SELECT c.oid::regclass FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+	WHERE c.relnamespace = 'ehr_store'::regnamespace AND pg_get_expr(p.polqual, p.polrelid) = 'true' AND 0 = ANY (p.polroles)
+		AND c.relname NOT IN ('epoch', 'store_info', 'unit', 'report_definition', 'source_rank', 'view_definition') $$,
+	'no other table of the store is open to everybody');
+
+SELECT is_empty($$ SELECT signature FROM func WHERE pronamespace = 'ehr'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE')
+	AND lanname IN ('sql', 'plpgsql') AND prosrc ~ 'ehr_store' $$, 'no function that PUBLIC may call names a table of the store');
+
+SELECT is_empty($$ SELECT signature FROM func WHERE proname ~ '^(may_read|row_|readable)' AND pronamespace = 'ehr'::regnamespace AND (proparallel <> 's' OR provolatile <> 's') $$,
+	'what policies ask is stable and safe in parallel workers');
 
 SELECT * FROM finish();
 ROLLBACK;

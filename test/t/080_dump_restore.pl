@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../perl";
 use EhrTest;
+use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -155,6 +156,25 @@ my $contents = contents($old, 'city');
 my ($protection, $catalog) = (protection($old, 'city'), catalog($old, 'city'));
 my $log = $old->safe_psql('city', q{SELECT count(*) FROM ehr_store.audit_event WHERE kind <> 'read unbound'});
 
+# Every table and view of the store, for a role that a DBA let select from all of them: a clinician without consents sees rows of
+# none of them, nor does nobody. What is listed is for everybody: a new table without row security of its own must be put here, or fails.
+my %for_everybody = map { $_ => 1 } qw(epoch store_info unit report_definition source_rank view_definition);
+sub shows_nothing
+{
+	my ($node, $db, $where) = @_;
+	$node->safe_psql($db, 'GRANT SELECT ON ALL TABLES IN SCHEMA ehr_store TO query');
+	my @relations = split /\n/, $node->safe_psql($db, q{SELECT relname FROM pg_class WHERE relnamespace = 'ehr_store'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') ORDER BY 1});
+	my $counts = 'SELECT jsonb_object_agg(name, n) FROM (' . join(' UNION ALL ', map { "SELECT '$_' AS name, (SELECT count(*) FROM ehr_store.\"$_\"" . (/^resource(_history)?$/ ? ' WHERE subject IS NOT NULL' : '') . ') AS n' } @relations) . ') AS counted';
+	my %filled = %{ decode_json($node->safe_psql($db, $counts)) };
+	cmp_ok(scalar(grep { $filled{$_} > 0 } @relations), '>', 15, "$where: many tables have rows");
+	for my $who ([ 'nobody', undef ], [ 'a clinician without consents', $doctor{none} ])
+	{
+		my %seen = %{ decode_json((split /\n/, as_session($node, $db, 'query', $who->[1], $counts))[-1]) };
+		is_deeply([ grep { $seen{$_} > 0 && !$for_everybody{$_} } @relations ], [], "$where: $who->[0] sees no row of any table, granted or not");
+	}
+	$node->safe_psql($db, 'REVOKE SELECT ON ALL TABLES IN SCHEMA ehr_store FROM query');
+}
+
 # --- dump: as the role for it, and as superuser; roles first
 # (the staging table is not the store's; whoever made it lets the role read it)
 $old->safe_psql('city', 'GRANT SELECT ON public.vaccination_rows TO ehr_backup');
@@ -182,6 +202,7 @@ for my $case ([ 'the same cluster', $old, 'again' ], [ 'a new cluster', $new, 'c
 		AND NOT (relrowsecurity AND relforcerowsecurity AND relowner = 'ehr_owner'::regrole)}), '0', "$where: every table forces row security and belongs to ehr_owner");
 	is_deeply(refusals($node, $db), $refusals, "$where: the same rows for everybody, the same refusals");
 	same_lines(figures($node, $db), $figures, "$where: the same figures");
+	shows_nothing($node, $db, $where);
 	is($node->safe_psql($db, q{SELECT check_name, detail FROM ehr.self_check() WHERE NOT ok AND check_name NOT IN ('durability', 'vault key')}), '', "$where: self_check() finds nothing");
 	# the log
 	is($node->safe_psql($db, 'SELECT ehr_internal.audit_catch_up(); SELECT * FROM ehr_internal.audit_verify()'), "\n" x 0, "$where: the chain of the audit log is whole");
