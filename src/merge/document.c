@@ -4,7 +4,8 @@
  */
 #include "postgres.h"
 
-#include <sodium.h>
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 
 #include "compat.h"
 #include "core/fhir_model.h"
@@ -501,16 +502,18 @@ read_meta(Reader *reader, const JsonbValue *meta)
 static void
 push_contained_name(JsonbParseState **state, MergeText contained, const char *prefix, MergeText name)
 {
-	crypto_hash_sha256_state hash;
-	unsigned char digest[crypto_hash_sha256_BYTES];
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	char	   *id = palloc(strlen(prefix) + 1 + 2 * 8 + 1);
 	int			len = sprintf(id, "%sc", prefix);
 
-	crypto_hash_sha256_init(&hash);
-	crypto_hash_sha256_update(&hash, (const unsigned char *) contained.data, contained.len);
-	crypto_hash_sha256_update(&hash, (const unsigned char *) "\n", 1);
-	crypto_hash_sha256_update(&hash, (const unsigned char *) name.data, name.len);
-	crypto_hash_sha256_final(&hash, digest);
+	if (hash == NULL || pg_cryptohash_init(hash) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) contained.data, contained.len) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) "\n", 1) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) name.data, name.len) < 0 ||
+		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a SHA-256 hash");
+	pg_cryptohash_free(hash);
 	for (int i = 0; i < 8; i++)
 		len += sprintf(id + len, "%02x", digest[i]);
 	json_push_text(state, WJB_VALUE, id, len);
