@@ -201,3 +201,33 @@ match_train(MatchModel *model, const MatchTraining *in)
 		match_model_ready(model);
 	}
 }
+
+void
+match_train_decided(MatchModel *model, const MatchVector *pairs, const bool *same, size_t n)
+{
+	const double ln2 = 0.693147180559945309417;
+	double		moved = 0;
+	double		odds;
+	size_t		i;
+	int			round;
+
+	/* Newton's method on one parameter; the prior keeps the curvature away from zero */
+	for (round = 0; round < ROUNDS; round++)
+	{
+		double		slope = -moved;
+		double		bend = 1;
+
+		for (i = 0; i < n; i++)
+		{
+			double		p = match_probability(match_score(model, &pairs[i]) + moved);
+
+			slope += ln2 * ((same[i] ? 1 : 0) - p);
+			bend += ln2 * ln2 * p * (1 - p);
+		}
+		moved += slope / bend;
+		moved = fmax(-MATCH_DECIDED_MOST, fmin(MATCH_DECIDED_MOST, moved));
+	}
+	odds = model->prior / (1 - model->prior) * exp2(moved);
+	model->prior = odds / (1 + odds);
+	match_model_ready(model);
+}

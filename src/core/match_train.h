@@ -31,4 +31,13 @@ typedef struct MatchTraining
  */
 extern void match_train(MatchModel *model, const MatchTraining *in);
 
+/*
+ * What clerks decided moves the odds of all pairs by one factor, at most
+ * MATCH_DECIDED_MOST bits: the factor under which their decisions are likeliest,
+ * no decisions counting for one of a standard deviation of one bit.  Pairs whose
+ * score leaves no doubt, and vetoed ones, should not be among them.
+ */
+#define MATCH_DECIDED_MOST 3.0
+extern void match_train_decided(MatchModel *model, const MatchVector *pairs, const bool *same, size_t n);
+
 #endif							/* EHR_CORE_MATCH_TRAIN_H */

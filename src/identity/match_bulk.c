@@ -43,6 +43,7 @@
 #define VALUE_LEAST 3			/* rarer values need no row in the table of frequencies */
 #define CHUNK_BYTES ((Size) 1024 * 1024)
 #define PERSON_BATCH 65536
+#define IN_DOUBT 10.0			/* bits beyond which a decision tells nothing of the odds */
 
 int			ehr_match_memory = 1024 * 1024;
 
@@ -442,6 +443,95 @@ learn_model(BulkRun *b, const MatchCounts *counts)
 
 typedef void (*FigureFn) (void *arg, const char *name, int64 value);
 
+/* Subjects become rows again. */
+typedef struct Finder
+{
+	BulkRun    *b;
+	KeyRow	   *subject;
+	MatchEdgeList *list;
+} Finder;
+
+static bool
+find_subject(const Finder *f, int64 subject, uint32 *row)
+{
+	uint32		from = 0;
+	uint32		to = f->b->job.n;
+
+	while (from < to)
+	{
+		uint32		at = from + (to - from) / 2;
+
+		if (f->subject[at].key < (uint64) subject)
+			from = at + 1;
+		else
+			to = at;
+	}
+	if (from == f->b->job.n || f->subject[from].key != (uint64) subject)
+		return false;
+	*row = f->subject[from].row;
+	return true;
+}
+
+static KeyRow *
+by_subject(BulkRun *b)
+{
+	KeyRow	   *keys = b->core.alloc(b->core.arg, 2 * ((Size) b->job.n + 1) * sizeof *keys);
+	uint32		i;
+
+	if (keys == NULL)
+		match_check(CORE_NO_MEMORY);
+	for (i = 0; i < b->job.n; i++)
+	{
+		keys[i].key = (uint64) b->job.rows[i].subject;
+		keys[i].row = i;
+	}
+	match_sort(keys, keys + b->job.n + 1, b->job.n);
+	return keys;
+}
+
+static const char decided_query[] =
+"SELECT r.a, r.b, r.state OPERATOR(pg_catalog.=) 'same' FROM ehr_store.match_review r"
+" WHERE r.state OPERATOR(pg_catalog.=) ANY ('{same,different}'::pg_catalog.text[]) ORDER BY r.decided DESC LIMIT 100000";
+
+/* Clerks' decisions on pairs that are in doubt move the odds: core/match_train.h. */
+static uint64
+learn_decisions(BulkRun *b)
+{
+	Finder		f = {b};
+	MatchVector *pairs;
+	bool	   *same;
+	uint64		n = 0;
+	uint64		i;
+
+	if (SPI_execute(decided_query, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the decisions");
+	if (SPI_processed == 0)
+		return 0;
+	f.subject = by_subject(b);
+	pairs = MemoryContextAllocHuge(CurrentMemoryContext, SPI_processed * sizeof *pairs);
+	same = MemoryContextAllocHuge(CurrentMemoryContext, SPI_processed * sizeof *same);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		uint32		x,
+					y;
+
+		if (!find_subject(&f, DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)), &x) ||
+			!find_subject(&f, DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull)), &y))
+			continue;
+		match_compare(&b->job.rows[x], &b->job.rows[y], &pairs[n]);
+		if (match_veto(&b->job.rows[x], &b->job.rows[y], &pairs[n]) != VETO_NONE || fabs(match_score(&b->job.model, &pairs[n])) > IN_DOUBT)
+			continue;
+		same[n++] = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	b->core.free(b->core.arg, f.subject);
+	match_train_decided(&b->job.model, pairs, same, n);
+	return n;
+}
+
 static void
 step_train(BulkRun *b, FigureFn figure, void *arg)
 {
@@ -460,6 +550,7 @@ step_train(BulkRun *b, FigureFn figure, void *arg)
 		match_model_default(&b->job.model, Max(n, MATCH_LEAST_ROWS));
 	else
 		learn_model(b, &c.counts);
+	figure(arg, "decisions", (int64) learn_decisions(b));
 	match_model_store(&b->job.model, stored);
 	work_begin(&model, b->run, WORK_MODEL);
 	work_put(&model, stored, sizeof stored);
@@ -535,35 +626,6 @@ step_score(BulkRun *b, FigureFn figure, void *arg)
 
 /* ---- 3: clusters ---- */
 
-/* Edges of an earlier process: subjects become rows again. */
-typedef struct Finder
-{
-	BulkRun    *b;
-	KeyRow	   *subject;
-	MatchEdgeList *list;
-} Finder;
-
-static bool
-find_subject(const Finder *f, int64 subject, uint32 *row)
-{
-	uint32		from = 0;
-	uint32		to = f->b->job.n;
-
-	while (from < to)
-	{
-		uint32		at = from + (to - from) / 2;
-
-		if (f->subject[at].key < (uint64) subject)
-			from = at + 1;
-		else
-			to = at;
-	}
-	if (from == f->b->job.n || f->subject[from].key != (uint64) subject)
-		return false;
-	*row = f->subject[from].row;
-	return true;
-}
-
 static void
 read_edges(void *arg, const char *data, Size len)
 {
@@ -588,23 +650,6 @@ read_edges(void *arg, const char *data, Size len)
 		edge.bits = line.bits;
 		match_check(match_edge_push(&f->b->core, f->list, &edge));
 	}
-}
-
-static KeyRow *
-by_subject(BulkRun *b)
-{
-	KeyRow	   *keys = b->core.alloc(b->core.arg, 2 * ((Size) b->job.n + 1) * sizeof *keys);
-	uint32		i;
-
-	if (keys == NULL)
-		match_check(CORE_NO_MEMORY);
-	for (i = 0; i < b->job.n; i++)
-	{
-		keys[i].key = (uint64) b->job.rows[i].subject;
-		keys[i].row = i;
-	}
-	match_sort(keys, keys + b->job.n + 1, b->job.n);
-	return keys;
 }
 
 static void

@@ -382,6 +382,49 @@ note_pair(void *arg, uint32_t a, uint32_t b)
 	return CORE_OK;
 }
 
+/* All that the two steps of blocking give. */
+typedef struct Blocks
+{
+	uint32_t	word[100000];
+	size_t		n;
+} Blocks;
+
+static CoreStatus
+keep_block(void *arg, const uint32_t *row, uint32_t n)
+{
+	Blocks	   *b = arg;
+
+	assert_true(b->n + n < sizeof b->word / sizeof *b->word);
+	b->word[b->n++] = n;
+	memcpy(b->word + b->n, row, n * sizeof *row);
+	b->n += n;
+	return CORE_OK;
+}
+
+static CoreStatus
+all_pairs(MatchRow *rows, uint32_t n, size_t memory, MatchPairFn fn, void *arg, MatchBlockStats *stats)
+{
+	static Blocks blocks[MATCH_RULES];
+	uint16_t   *state = calloc(n, sizeof *state);
+	MatchBlocking b;
+	CoreStatus	status = match_blocking_start(&b, &core, rows, n, state, memory);
+	size_t		i;
+	int			rule;
+
+	for (rule = 0; rule < MATCH_RULES && status == CORE_OK; rule++)
+	{
+		blocks[rule].n = 0;
+		status = match_block_find(&b, rule, keep_block, &blocks[rule]);
+	}
+	for (rule = 0; rule < MATCH_RULES; rule++)
+		for (i = 0; i < blocks[rule].n && status == CORE_OK; i += blocks[rule].word[i] + 1)
+			status = match_block_pairs(&b, rule, blocks[rule].word + i + 1, blocks[rule].word[i], fn, arg);
+	*stats = b.stats;
+	match_blocking_end(&b);
+	free(state);
+	return status;
+}
+
 static void
 test_oversized_block(void **state)
 {
@@ -400,7 +443,7 @@ test_oversized_block(void **state)
 		snprintf(name, sizeof name, "TRAN VAN %c%c", (char) ('A' + i / 2 % 26), (char) ('A' + i / 52));
 		match_row_make(&rows[i], &in);
 	}
-	assert_int_equal(match_block(&core, rows, 200, note_pair, seen, &stats), CORE_OK);
+	assert_int_equal(all_pairs(rows, 200, 1 << 20, note_pair, seen, &stats), CORE_OK);
 	assert_int_equal(stats.refined[2], 1);
 	for (i = 0; i < 200; i++)
 		for (j = i + 1; j < 200; j++)
@@ -413,9 +456,65 @@ test_oversized_block(void **state)
 
 		match_row_make(&rows[i], &in);
 	}
-	assert_int_equal(match_block(&core, rows, 200, note_pair, seen, &stats), CORE_OK);
+	assert_int_equal(all_pairs(rows, 200, 1 << 20, note_pair, seen, &stats), CORE_OK);
 	assert_true(stats.windowed[2] > 0);
 	assert_true(stats.pairs[2] >= 199);
+}
+
+static CoreStatus
+count_pair(void *arg, uint32_t a, uint32_t b)
+{
+	(*(uint64_t (*)[2]) arg)[0]++;
+	(*(uint64_t (*)[2]) arg)[1] += (uint64_t) (a + 1) * 7919 * (b + 1);
+	return CORE_OK;
+}
+
+/* Little memory costs passes, and changes nothing. */
+static void
+test_little_memory(void **state)
+{
+	static MatchRow rows[PEOPLE * 3];
+	uint64_t	much[2] = {0},
+				little[2] = {0};
+	MatchBlockStats stats;
+
+	make_rows(rows);
+	assert_int_equal(all_pairs(rows, PEOPLE * 3, 1 << 24, count_pair, much, &stats), CORE_OK);
+	assert_int_equal(all_pairs(rows, PEOPLE * 3, 1, count_pair, little, &stats), CORE_OK);
+	assert_true(much[0] > PEOPLE);
+	assert_memory_equal(much, little, sizeof much);
+}
+
+/* Clerks' decisions move the odds their way, and only so far. */
+static void
+test_decisions(void **state)
+{
+	MatchModel	model;
+	MatchVector v[200];
+	bool		same[200];
+	double		before;
+	int			i;
+
+	match_model_default(&model, 100000);
+	before = model.prior_bits;
+	match_train_decided(&model, v, same, 0);
+	assert_true(fabs(model.prior_bits - before) < 1e-9);
+	for (i = 0; i < 200; i++)
+	{
+		memset(&v[i], 0, sizeof v[i]);
+		memset(v[i].level, LEVEL_MISSING, sizeof v[i].level);
+		v[i].level[FIELD_NUMBER] = NUMBER_SAME;
+		same[i] = false;
+	}
+	/* the prior is so low that a number alone is in doubt: many say no */
+	match_train_decided(&model, v, same, 200);
+	assert_true(model.prior_bits < before && model.prior_bits >= before - MATCH_DECIDED_MOST - 1e-9);
+	/* a few say yes */
+	before = model.prior_bits;
+	for (i = 0; i < 3; i++)
+		same[i] = true;
+	match_train_decided(&model, v, same, 3);
+	assert_true(model.prior_bits > before && model.prior_bits < before + MATCH_DECIDED_MOST);
 }
 
 /* No memory at any point: an honest answer and nothing leaked (the sanitizer looks). */
@@ -463,6 +562,8 @@ main(void)
 		cmocka_unit_test(test_twins_and_numbers),
 		cmocka_unit_test(test_link_whole),
 		cmocka_unit_test(test_oversized_block),
+		cmocka_unit_test(test_little_memory),
+		cmocka_unit_test(test_decisions),
 		cmocka_unit_test(test_no_memory),
 	};
 
