@@ -107,13 +107,21 @@ convert_calendar(const Decimal *value, CalendarUnit from, CalendarUnit to, Decim
 	return status == CORE_OK ? decimal_div(&f, &g, result) : status;
 }
 
-/* Whether a's unit is the more granular one; with equal ones it is a's. */
+/*
+ * Whether a's unit is the more granular one.  Of equal ones it is the one that is not special (K rather
+ * than Cel), whichever stands first, then a's.
+ */
 static bool
 first_is_finer(const Quantity *a, const Quantity *b, const Pair *p)
 {
+	int			order;
+
 	if (p->pairing == PAIR_CALENDAR)
 		return a->calendar >= b->calendar;
-	return p->pairing != PAIR_UCUM || ucum_compare_size(&p->a, &p->b) <= 0;
+	if (p->pairing != PAIR_UCUM)
+		return true;
+	order = ucum_compare_size(&p->a, &p->b);
+	return order < 0 || (order == 0 && p->a.special <= p->b.special);
 }
 
 /* Both values in the more granular unit; *first says whose that is. */

@@ -66,6 +66,7 @@ test_equivalent(void **state)
 		{"4040 'mg'", "4.0409 'g'", false}, {"4040.01 'g'", "4040.009 'g'", true}, {"73.4 '[degF]'", "23 'Cel'", true}, {"0 'Cel'", "273.15 'K'", true},
 		{"23 'Cel'", "74 '[degF]'", false}, {"1 year", "1 'a'", true}, {"1 month", "1 'mo'", true}, {"1 year", "12 months", true}, {"1 'cm'", "1 's'", false},
 		{"1 'something'", "1 'something'", true}, {"1 'x1'", "1 'x2'", false}, {"1 year", "1 'm'", false},
+		{"1 'B'", "21", false}, {"1 'B'", "10", true}, {"36.6 'Cel'", "309.75 'K'", true},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
