@@ -34,6 +34,11 @@ CREATE TYPE ehr.fhirpath (
 );
 COMMENT ON TYPE ehr.fhirpath IS 'FHIRPath expression (N1 with the additions of R4), parsed';
 
+CREATE FUNCTION ehr.fhirpath_problem(path ehr.fhirpath, context text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'fhirpath_problem';
+COMMENT ON FUNCTION ehr.fhirpath_problem(ehr.fhirpath, text) IS 'strict mode: what is wrong with a FHIRPath expression for every document of a FHIR type, NULL for nothing';
+
 -- Stable: they know the clock, terminology, profiles, other resources and the caller's variables.
 
 CREATE FUNCTION ehr.fhirpath_query(target jsonb, path ehr.fhirpath, vars jsonb DEFAULT '{}', silent boolean DEFAULT false) RETURNS SETOF jsonb

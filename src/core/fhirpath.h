@@ -86,6 +86,13 @@ extern bool fhirpath_valid(const void *value, size_t size);
  */
 extern CoreStatus fhirpath_print(const CoreContext *cx, const FhirPath *path, char **text, size_t *len);
 
+/*
+ * Strict mode: CORE_INVALID with *error for what is wrong with every document
+ * whose focus is of this type (0: not known, then only what follows from names
+ * of types in the expression): unknown elements, impossible types.
+ */
+extern CoreStatus fhirpath_check(const FhirPath *path, int type, FhirPathError *error);
+
 /* -- items ------------------------------------------------------------------ */
 
 typedef enum FhirPathKind
