@@ -10,7 +10,7 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
-#include "core/fhir_invariants.h"
+#include "core/fhir_model.h"
 #include "fhir/fhir_tree.h"
 #include "fhirpath.h"
 
