@@ -228,4 +228,11 @@ extern bool fhirpath_item_text(FhirPathEval *ev, const FpItem *item, const char 
 /* Name of an item's type without namespace ("Patient", "String"), NULL where none is known. */
 extern const char *fhirpath_item_type(const FpItem *item, size_t *len);
 
+/*
+ * What a structurally valid document must contain (as jsonb's @>) for the
+ * expression to find anything in it, in the evaluator's memory; NULL where
+ * nothing is known.
+ */
+extern const JbContainer *fhirpath_implied(FhirPathEval *ev, const FhirPath *path, uint32_t *size);
+
 #endif							/* EHR_FHIRPATH_H */
