@@ -169,6 +169,10 @@ test_scopes(void **state)
 	assert_string_equal(run("{\"a\": 1}", "a.select(defineVariable('x')).select(%x)"), "!variable %x is not defined");
 	assert_string_equal(run("{\"a\": 1}", "defineVariable('x').defineVariable('x')"), "!a variable of this name is defined already");
 	assert_string_equal(run("{\"a\": [1, 2, 3]}", "a.aggregate($total + $this, 0)"), "6");
+	/* constants are computed when planned; what fails does so only where it is reached */
+	assert_string_equal(run("{\"a\": [-5, 2]}", "a.where($this = -5) | (1 + 2) * 2 | 'x' & 'y' | @2020-01-31 + 1 month | -(1 'mg' + 1 'g')"), "-5,6,xy,2020-02-29,-1001 'mg'");
+	assert_string_equal(run("{\"a\": 1}", "iif(a = 1, 'yes', 1 + 'a')"), "yes");
+	assert_string_equal(run("{\"a\": [1, 2]}", "a.sort(1 desc, -$this)"), "2,1");
 }
 
 static void
