@@ -34,7 +34,7 @@ CREATE TYPE ehr.fhirpath (
 );
 COMMENT ON TYPE ehr.fhirpath IS 'FHIRPath expression (N1 with the additions of R4), parsed';
 
-CREATE FUNCTION ehr.fhirpath_problem(path ehr.fhirpath, context text) RETURNS text
+CREATE FUNCTION ehr.fhirpath_problem(path ehr.fhirpath, type text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'fhirpath_problem';
 COMMENT ON FUNCTION ehr.fhirpath_problem(ehr.fhirpath, text) IS 'strict mode: what is wrong with a FHIRPath expression for every document of a FHIR type, NULL for nothing';

@@ -221,7 +221,7 @@ fhirpath_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
 }
 
-/* ehr.fhirpath_problem(path, context text) → text: what is wrong with it for every document of a type, NULL for nothing */
+/* ehr.fhirpath_problem(path, type text) → text: what is wrong with it for every document of a type, NULL for nothing */
 Datum
 fhirpath_problem(PG_FUNCTION_ARGS)
 {
