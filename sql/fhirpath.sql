@@ -34,6 +34,21 @@ CREATE TYPE ehr.fhirpath (
 );
 COMMENT ON TYPE ehr.fhirpath IS 'FHIRPath expression (N1 with the additions of R4), parsed';
 
+CREATE FUNCTION ehr.fhirpath_problem(path ehr.fhirpath, type text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'fhirpath_problem';
+COMMENT ON FUNCTION ehr.fhirpath_problem(ehr.fhirpath, text) IS 'strict mode: what is wrong with a FHIRPath expression for every document of a FHIR type, NULL for nothing';
+
+CREATE FUNCTION ehr_internal.fhirpath_exists_support(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'fhirpath_exists_support';
+COMMENT ON FUNCTION ehr_internal.fhirpath_exists_support(internal) IS 'planner support: index condition and selectivity of a FHIRPath expression';
+
+CREATE FUNCTION ehr_internal.fhirpath_sel(internal, oid, internal, integer) RETURNS float8
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'fhirpath_sel';
+COMMENT ON FUNCTION ehr_internal.fhirpath_sel(internal, oid, internal, integer) IS 'restriction selectivity of the operator ?~';
+
 -- Stable: they know the clock, terminology, profiles, other resources and the caller's variables.
 
 CREATE FUNCTION ehr.fhirpath_query(target jsonb, path ehr.fhirpath, vars jsonb DEFAULT '{}', silent boolean DEFAULT false) RETURNS SETOF jsonb
@@ -52,7 +67,7 @@ CREATE FUNCTION ehr.fhirpath_query_first(target jsonb, path ehr.fhirpath, vars j
 COMMENT ON FUNCTION ehr.fhirpath_query_first(jsonb, ehr.fhirpath, jsonb, boolean) IS 'the first item that a FHIRPath expression finds, NULL where there is none';
 
 CREATE FUNCTION ehr.fhirpath_exists(target jsonb, path ehr.fhirpath, vars jsonb DEFAULT '{}', silent boolean DEFAULT false) RETURNS boolean
-	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 5
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 5 SUPPORT ehr_internal.fhirpath_exists_support
 	AS 'MODULE_PATHNAME', 'fhirpath_exists_sql';
 COMMENT ON FUNCTION ehr.fhirpath_exists(jsonb, ehr.fhirpath, jsonb, boolean) IS 'whether a FHIRPath expression finds any item';
 
@@ -89,7 +104,7 @@ CREATE FUNCTION ehr.fhirpath_timestamptz(target jsonb, path ehr.fhirpath) RETURN
 COMMENT ON FUNCTION ehr.fhirpath_timestamptz(jsonb, ehr.fhirpath) IS 'the first instant of the one date that a FHIRPath expression finds, in UTC where it has no zone; for indexes';
 
 CREATE FUNCTION ehr_internal.fhirpath_exists_operator(jsonb, ehr.fhirpath) RETURNS boolean
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5 SUPPORT ehr_internal.fhirpath_exists_support
 	AS 'MODULE_PATHNAME', 'fhirpath_exists_operator';
 COMMENT ON FUNCTION ehr_internal.fhirpath_exists_operator(jsonb, ehr.fhirpath) IS 'implementation of the operator ?~';
 
@@ -97,7 +112,7 @@ CREATE OPERATOR ehr.?~ (
 	FUNCTION = ehr_internal.fhirpath_exists_operator,
 	LEFTARG = jsonb,
 	RIGHTARG = ehr.fhirpath,
-	RESTRICT = contsel,
+	RESTRICT = ehr_internal.fhirpath_sel,
 	JOIN = contjoinsel
 );
 COMMENT ON OPERATOR ehr.?~ (jsonb, ehr.fhirpath) IS 'whether a FHIRPath expression finds any item in the document';

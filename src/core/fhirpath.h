@@ -86,6 +86,13 @@ extern bool fhirpath_valid(const void *value, size_t size);
  */
 extern CoreStatus fhirpath_print(const CoreContext *cx, const FhirPath *path, char **text, size_t *len);
 
+/*
+ * Strict mode: CORE_INVALID with *error for what is wrong with every document
+ * whose focus is of this type (0: not known, then only what follows from names
+ * of types in the expression): unknown elements, impossible types.
+ */
+extern CoreStatus fhirpath_check(const FhirPath *path, int type, FhirPathError *error);
+
 /* -- items ------------------------------------------------------------------ */
 
 typedef enum FhirPathKind
@@ -220,5 +227,12 @@ extern bool fhirpath_item_text(FhirPathEval *ev, const FpItem *item, const char 
 
 /* Name of an item's type without namespace ("Patient", "String"), NULL where none is known. */
 extern const char *fhirpath_item_type(const FpItem *item, size_t *len);
+
+/*
+ * What a structurally valid document must contain (as jsonb's @>) for the
+ * expression to find anything in it, in the evaluator's memory; NULL where
+ * nothing is known.
+ */
+extern const JbContainer *fhirpath_implied(FhirPathEval *ev, const FhirPath *path, uint32_t *size);
 
 #endif							/* EHR_FHIRPATH_H */

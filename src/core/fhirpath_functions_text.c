@@ -11,6 +11,9 @@
 
 #define TEXT_MAX	(FHIRPATH_MEMORY / 2)
 
+/* A match counts as so much text, since a pattern may take up to a million steps of its own. */
+#define MATCH_WORK	32000
+
 typedef struct Text
 {
 	const char *text;
@@ -298,6 +301,8 @@ compiled(FhirPathEval *ev, const FpExec *x, const Text *pattern, const Text *fla
 	char		message[180];
 	CoreStatus	status;
 
+	if (!fp_charge(ev, MATCH_WORK))
+		return NULL;
 	if (kept->regex != NULL && kept->len == pattern->len && kept->flags_len == flags->len &&
 		memcmp(kept->text, pattern->text, pattern->len) == 0 && memcmp(kept->text + pattern->len, flags->text, flags->len) == 0)
 		return kept->regex;

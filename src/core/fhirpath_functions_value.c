@@ -454,6 +454,9 @@ run_round(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 	return fp_push_value(ev, &value, sink);
 }
 
+/* A series of 38 digits counts as so much text. */
+#define SERIES_WORK	6400
+
 /* exp, ln, sqrt, log(base), power(exponent): {} outside of their domain */
 static bool
 run_transcendental(FhirPathEval *ev, const FpExec *x, FpSink *sink)
@@ -473,6 +476,8 @@ run_transcendental(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 		return true;
 	if (!fp_number_of(&value, &d) || (x->count > 0 && !fp_number_of(&argument, &e)))
 		return wrong_type(ev, x, "numbers") > 0;
+	if (!fp_charge(ev, SERIES_WORK))
+		return false;
 	if (is_name(x, "exp"))
 		status = decimal_exp(&d, &r);
 	else if (is_name(x, "ln"))

@@ -199,64 +199,89 @@ fhirpath_item_type(const FpItem *item, size_t *len)
 
 static const FpExec *plan_node(Planner *p, uint32_t number, const Scope *scope, const Scope **after);
 
+/* An item in the plan's memory, with all that it points to; false where there is none */
+static bool
+keep_item(Planner *p, const FpItem *item, FpItem *kept)
+{
+	void	   *copy = NULL;
+	FpQuantity *quantity;
+
+	*kept = *item;
+	switch ((FhirPathKind) item->kind)
+	{
+		case FP_BOOLEAN:
+		case FP_INTEGER:
+		case FP_LONG:
+			return true;
+		case FP_STRING:
+			kept->u.text = copy_text(p, item->u.text, item->len);
+			return kept->u.text != NULL;
+		case FP_DECIMAL:
+			if ((copy = plan_alloc(p, sizeof(Decimal))) == NULL)
+				return false;
+			memcpy(copy, item->u.decimal, sizeof(Decimal));
+			kept->u.decimal = copy;
+			return true;
+		case FP_QUANTITY:
+			if ((quantity = plan_alloc(p, sizeof(FpQuantity))) == NULL)
+				return false;
+			*quantity = *item->u.quantity;
+			quantity->unit = copy_text(p, quantity->unit, quantity->unit_len);
+			kept->u.quantity = quantity;
+			return quantity->unit != NULL;
+		case FP_DATE:
+		case FP_DATETIME:
+		case FP_TIME:
+			if ((copy = plan_alloc(p, sizeof(Temporal))) == NULL)
+				return false;
+			memcpy(copy, item->u.temporal, sizeof(Temporal));
+			kept->u.temporal = copy;
+			return true;
+		default:
+			return false;
+	}
+}
+
 /* A literal's value, as an item in the plan's memory */
 static bool
 plan_literal(Planner *p, FpExec *x, const FpNode *node)
 {
 	const FpNode *unit = node->first == 0 ? NULL : fp_node(p->path, node->first);
 	FpValue		value;
-	FpItem	   *item = &x->literal;
+	FpItem		item = {.twin = NULL};
 
 	if (!fp_literal(node, x->text, unit == NULL ? NULL : copy_text(p, fp_text(p->path, unit), unit->text_len), unit, &value))
 	{
 		(void) fail(p, FHIRPATH_VALUE, "a literal is out of range");
 		return false;
 	}
-	item->kind = (uint8_t) value.kind;
-	item->len = value.len;
+	item.kind = (uint8_t) value.kind;
+	item.len = value.len;
 	switch (value.kind)
 	{
 		case FP_BOOLEAN:
-			item->u.number = value.u.boolean;
+			item.u.number = value.u.boolean;
 			break;
 		case FP_INTEGER:
 		case FP_LONG:
-			item->u.number = value.u.number;
+			item.u.number = value.u.number;
 			break;
 		case FP_STRING:
-			item->u.text = value.u.text;
-			break;
+			/* stands in the plan already */
+			x->literal = item;
+			x->literal.u.text = value.u.text;
+			return true;
 		case FP_DECIMAL:
-			{
-				Decimal    *d = plan_alloc(p, sizeof(Decimal));
-
-				if (d == NULL)
-					return false;
-				*d = value.u.decimal;
-				item->u.decimal = d;
-				break;
-			}
+			item.u.decimal = &value.u.decimal;
+			break;
 		case FP_QUANTITY:
-			{
-				FpQuantity *q = plan_alloc(p, sizeof(FpQuantity));
-
-				if (q == NULL)
-					return false;
-				*q = value.u.quantity;
-				item->u.quantity = q;
-				break;
-			}
+			item.u.quantity = &value.u.quantity;
+			break;
 		default:
-			{
-				Temporal   *t = plan_alloc(p, sizeof(Temporal));
-
-				if (t == NULL)
-					return false;
-				*t = value.u.temporal;
-				item->u.temporal = t;
-			}
+			item.u.temporal = &value.u.temporal;
+			break;
 	}
-	return true;
+	return keep_item(p, &item, &x->literal);
 }
 
 static bool
@@ -473,6 +498,61 @@ plan_call(Planner *p, const FpNode *node, const Scope *scope, const Scope **afte
 	return x;
 }
 
+/* What an operator on constants gives, as one */
+typedef struct Folded
+{
+	FpItem		item;
+	int			count;
+} Folded;
+
+static bool
+fold_item(void *arg, const FpItem *item)
+{
+	Folded	   *f = arg;
+
+	f->item = *item;
+	return ++f->count < 2;
+}
+
+/* Runs a constant node now, unless it fails: then it fails whenever it is asked for. */
+static const FpExec *
+fold(Planner *p, FpExec *x)
+{
+	static const uint8_t literals[] = {
+		[FP_BOOLEAN] = FP_OP_BOOLEAN, [FP_INTEGER] = FP_OP_INTEGER, [FP_LONG] = FP_OP_LONG, [FP_DECIMAL] = FP_OP_DECIMAL,
+		[FP_STRING] = FP_OP_STRING, [FP_DATE] = FP_OP_DATE, [FP_DATETIME] = FP_OP_DATETIME, [FP_TIME] = FP_OP_TIME,
+		[FP_QUANTITY] = FP_OP_QUANTITY
+	};
+	FhirPathPlan alone = {.cx = p->plan->cx, .root = x};
+	FhirPathInput input = {.step_limit = 100000};
+	FhirPathEval *ev = fhirpath_eval_create(&p->plan->cx);
+	Folded		folded = {.count = 0};
+
+	if (ev == NULL)
+	{
+		p->status = CORE_NO_MEMORY;
+		return NULL;
+	}
+	fhirpath_begin(ev, &input);
+	if (fhirpath_each(ev, &alone, NULL, fold_item, &folded) == CORE_OK && folded.count < 2)
+	{
+		if (folded.count == 0)
+		{
+			x->op = FP_OP_EMPTY;
+			x->run = run_empty;
+			x->truth = NULL;
+		}
+		else if (keep_item(p, &folded.item, &x->literal))
+		{
+			x->op = literals[folded.item.kind];
+			x->run = run_literal;
+			x->truth = folded.item.kind == FP_BOOLEAN ? truth_literal : NULL;
+		}
+	}
+	fhirpath_eval_free(ev);
+	return p->status == CORE_OK ? x : NULL;
+}
+
 static const FpExec *
 plan_operator(Planner *p, const FpNode *node, const Scope *scope, const Scope **after)
 {
@@ -499,13 +579,14 @@ plan_operator(Planner *p, const FpNode *node, const Scope *scope, const Scope **
 			return NULL;
 	}
 	x->count = (uint8_t) n;
-	x->constant = n > 0;
+	/* the order of a key of sort() is no value */
+	x->constant = n > 0 && node->op != FP_OP_ASCENDING && node->op != FP_OP_DESCENDING;
 	for (int i = 0; i < n; i++)
 		x->constant = x->constant && x->args[i]->constant;
 	if ((node->op == FP_OP_IS || node->op == FP_OP_AS) && !resolve_type(p, x->text, x->len, &x->type))
 		return NULL;
 	fp_bind_operator(x);
-	return x;
+	return x->constant ? fold(p, x) : x;
 }
 
 static const FpExec *

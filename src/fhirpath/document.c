@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "core/fhir_invariants.h"
+#include "core/fhir_model.h"
 #include "core/fhirpath_eval.h"
 #include "fhirpath.h"
 

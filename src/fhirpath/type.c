@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "core/fhir_model.h"
 #include "fhir/fhir_tree.h"
 #include "fhirpath.h"
 
@@ -17,6 +18,7 @@ PG_FUNCTION_INFO_V1(fhirpath_in);
 PG_FUNCTION_INFO_V1(fhirpath_out);
 PG_FUNCTION_INFO_V1(fhirpath_recv);
 PG_FUNCTION_INFO_V1(fhirpath_send);
+PG_FUNCTION_INFO_V1(fhirpath_problem);
 
 #define BINARY_VERSION 1
 
@@ -217,4 +219,32 @@ fhirpath_send(PG_FUNCTION_ARGS)
 	pq_sendbyte(&buffer, BINARY_VERSION);
 	pq_sendtext(&buffer, text, (int) len);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
+}
+
+/* ehr.fhirpath_problem(path, type text) → text: what is wrong with it for every document of a type, NULL for nothing */
+Datum
+fhirpath_problem(PG_FUNCTION_ARGS)
+{
+	const FhirPath *path = fhirpath_of_datum(PG_GETARG_DATUM(0));
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int			type = fhir_type_find_path(name);
+	FhirPathError error;
+	FhirPathPlan *plan;
+	CoreStatus	status;
+
+	if (type == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no such FHIR type: \"%s\"", name),
+				 errhint("Contexts are types of FHIR R4 and their inner types, such as Patient, Quantity or Patient.contact.")));
+	status = fhirpath_check(path, type, &error);
+	if (status == CORE_OK)
+	{
+		status = fhirpath_plan(fhir_core_context(), path, &plan, &error);
+		if (status == CORE_OK)
+			PG_RETURN_NULL();
+	}
+	if (status != CORE_INVALID)
+		fhir_raise_core(status);
+	PG_RETURN_TEXT_P(cstring_to_text(error.text));
 }

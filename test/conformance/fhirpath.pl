@@ -40,10 +40,13 @@ sub prepare
 {
 	run_sql(q{
 		CREATE TABLE IF NOT EXISTS document (name text PRIMARY KEY, doc jsonb);
-		CREATE OR REPLACE FUNCTION run_case(file text, expression text, vars jsonb, context text) RETURNS text LANGUAGE plpgsql AS $$
+		CREATE OR REPLACE FUNCTION run_case(file text, expression text, vars jsonb, context text, strict boolean) RETURNS text LANGUAGE plpgsql AS $$
 		DECLARE state text; message text;
 			doc jsonb := coalesce((SELECT d.doc FROM document AS d WHERE name = file), 'null');
 		BEGIN
+			IF strict AND doc ? 'resourceType' AND ehr.fhirpath_problem(expression::ehr.fhirpath, doc ->> 'resourceType') IS NOT NULL THEN
+				RETURN jsonb_build_object('e', ehr.fhirpath_problem(expression::ehr.fhirpath, doc ->> 'resourceType'));
+			END IF;
 			IF context IS NOT NULL THEN
 				vars := vars || jsonb_build_object('context', ehr.fhirpath_query_array(doc, context::ehr.fhirpath, vars));
 			END IF;
@@ -71,7 +74,7 @@ sub results
 {
 	my (@calls) = @_;
 	my $sql = "SET standard_conforming_strings = on;\n";
-	$sql .= "SELECT run_case($_->{file}, $_->{expression}, $_->{vars}, $_->{context});\n" for @calls;
+	$sql .= "SELECT run_case($_->{file}, $_->{expression}, $_->{vars}, $_->{context}, $_->{strict});\n" for @calls;
 	my @lines = run_sql($sql);
 	die "not every case has an answer: " . @lines . ' of ' . @calls . "\n" unless @lines == @calls;
 	return @lines;
@@ -136,7 +139,7 @@ if (-d "$folder/fhirpath-r4")
 	my @lines = results(map { {
 		file => $_->{inputfile} ? quoted("$dir/inputs/$_->{inputfile}") : 'NULL',
 		expression => quoted(Encode::encode('UTF-8', $_->{expression})), vars => "'{}'",
-		context => 'NULL' } } @$cases);
+		context => 'NULL', strict => ($_->{mode} // '') eq 'strict' || ($_->{invalid} // '') eq 'semantic' ? 'true' : 'false' } } @$cases);
 	my %count;
 	my %bad = (0 => [], 1 => []);
 	for my $i (0 .. $#$cases) {
@@ -185,7 +188,7 @@ if (-d "$folder/fhirpath-js")
 		my $file = $case->{inputfile} // $case->{subject};
 		{ file => $file ? quoted("$dir/$file") : 'NULL', expression => quoted(Encode::encode('UTF-8', $case->{expression})),
 			vars => quoted($json->encode(\%vars)),
-			context => defined $case->{context} ? quoted($case->{context}) : 'NULL' } } @run);
+			context => defined $case->{context} ? quoted($case->{context}) : 'NULL', strict => 'false' } } @run);
 	my ($good, $excepted, @bad) = (0, 0);
 	for my $i (0 .. $#run) {
 		my $case = $run[$i];

@@ -40,4 +40,12 @@ CREATE TABLE path_kept (id int, p fhirpath);
 INSERT INTO path_kept VALUES (1, 'name.given'), (2, ('''' || repeat('long ', 50000) || ''' = a')::fhirpath);
 SELECT id, length(p::text), fhirpath_query_array('{"a": 1, "name": {"given": ["x"]}}', p) FROM path_kept ORDER BY id;
 ROLLBACK;
+-- strict mode
+SELECT e AS expression, ehr.fhirpath_problem(e::ehr.fhirpath, 'Patient') AS problem FROM (VALUES
+	('name.given'), ('name.given1'), ('Encounter.status'), ('name.where(use1 = ''a'')'), ('contact.name.family.substring(1)'), ('name.substring(1)'),
+	('deceasedBoolean'), ('deceased'), ('(deceased as Period).unit'), ('deceased.ofType(Nothing)'), ('contained.anything'), ('children().skip(1)'),
+	('children()[0]'), ('@2024-01-01 + 7'), ('extension.value'), ('extension.valu'), ('name.select(given.first() & famly)'), ('Resource.id'), ('name.is(HumanName)')) AS t(e);
+SELECT ehr.fhirpath_problem('name.family', 'Patient.contact'), ehr.fhirpath_problem('birthDate', 'Patient.contact');
+SELECT ehr.fhirpath_problem('name', 'Nothing');
+
 RESET search_path;

@@ -1,0 +1,342 @@
+/*
+ * The FHIRPath engine without a server: laziness, limits, memory, the reader of jsonb.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "fhir_invariants.h"
+#include "fhirpath_eval.h"
+#include "jsonb_make.h"
+
+/* Memory that gives out after so many allocations (-1: never) and counts what is not freed */
+static long left_allocations = -1;
+static long held = 0;
+
+static void *
+unit_alloc(void *arg, size_t size)
+{
+	(void) arg;
+	if (left_allocations == 0)
+		return NULL;
+	if (left_allocations > 0)
+		left_allocations--;
+	held++;
+	return malloc(size);
+}
+
+static void
+unit_free(void *arg, void *ptr)
+{
+	(void) arg;
+	held--;
+	free(ptr);
+}
+
+static bool interrupt = false;
+
+static bool
+unit_interrupted(void *arg)
+{
+	(void) arg;
+	return interrupt;
+}
+
+static const CoreContext cx = {unit_alloc, unit_free, unit_interrupted, NULL, JSON_DEPTH_MAX};
+
+typedef struct Result
+{
+	FhirPathEval *ev;
+	char		text[4096];
+	size_t		len;
+	int			count;
+	int			stop_after;
+} Result;
+
+static bool
+note(void *arg, const FpItem *item)
+{
+	Result	   *r = arg;
+	const char *text;
+	uint32_t	len;
+
+	if (!fhirpath_item_text(r->ev, item, &text, &len))
+	{
+		text = item->json == JB_T_NULL ? "-" : "{}";
+		len = (uint32_t) strlen(text);
+	}
+	r->len += (size_t) snprintf(r->text + r->len, sizeof(r->text) - r->len, "%s%.*s", r->count > 0 ? "," : "", (int) len, text);
+	return ++r->count != r->stop_after;
+}
+
+/* The items of an expression, between commas; "!" and the message for an error */
+static const char *
+run_limited(const char *json, const char *expression, int64_t steps, int stop_after)
+{
+	static Result r;
+	FhirPathError error;
+	FhirPath   *path;
+	FhirPathPlan *plan;
+	uint32_t	size = 0;
+	JbContainer *doc = jsonb_make(&cx, json, strlen(json), &size);
+	FhirPathInput input = {.doc = doc, .size = size, .step_limit = steps};
+	CoreStatus	status;
+
+	assert_non_null(doc);
+	memset(&r, 0, sizeof(r));
+	r.stop_after = stop_after;
+	status = fhirpath_parse(&cx, expression, strlen(expression), &path, &error);
+	if (status == CORE_OK)
+	{
+		assert_true(fhirpath_valid(path, fhirpath_size(path)));
+		status = fhirpath_plan(&cx, path, &plan, &error);
+		if (status == CORE_OK)
+		{
+			r.ev = fhirpath_eval_create(&cx);
+			assert_non_null(r.ev);
+			fhirpath_begin(r.ev, &input);
+			status = fhirpath_each(r.ev, plan, NULL, note, &r);
+			error = *fhirpath_error(r.ev);
+			fhirpath_eval_free(r.ev);
+			fhirpath_plan_free(plan);
+		}
+		cx.free(cx.arg, path);
+	}
+	if (status == CORE_INVALID)
+		snprintf(r.text, sizeof(r.text), "!%s", error.text);
+	else if (status != CORE_OK)
+		snprintf(r.text, sizeof(r.text), "!status %d", (int) status);
+	free(doc);
+	return r.text;
+}
+
+static const char *
+run(const char *json, const char *expression)
+{
+	return run_limited(json, expression, 0, 0);
+}
+
+static const char patient[] =
+	"{\"resourceType\": \"Patient\", \"id\": \"p\", \"birthDate\": \"1980-05-17\", \"_birthDate\": {\"extension\": [{\"url\": \"u\", \"valueInteger\": 7}]},"
+	" \"name\": [{\"use\": \"official\", \"given\": [\"A\", null, \"B\"], \"_given\": [null, {\"id\": \"g\"}]}, {\"given\": [\"C\"]}],"
+	" \"multipleBirthInteger\": 2, \"contained\": [{\"resourceType\": \"Observation\", \"id\": \"o\", \"valueQuantity\": {\"value\": 0.10}}]}";
+
+static void
+test_paths(void **state)
+{
+	(void) state;
+	assert_string_equal(run(patient, "name.given"), "A,-,B,C");
+	assert_string_equal(run(patient, "Patient.name[0].given[2]"), "B");
+	assert_string_equal(run(patient, "name.given.id"), "g");
+	assert_string_equal(run(patient, "multipleBirth"), "2");
+	assert_string_equal(run(patient, "multipleBirth is integer"), "true");
+	assert_string_equal(run(patient, "birthDate.extension.value"), "7");
+	assert_string_equal(run(patient, "contained.value.value"), "0.10");
+	assert_string_equal(run(patient, "contained.value.ofType(Quantity).value"), "0.10");
+	assert_string_equal(run(patient, "contained.value.ofType(string)"), "");
+	assert_string_equal(run(patient, "Observation.value"), "");
+	assert_string_equal(run("\"text\"", "$this & '!'"), "text!");
+	assert_string_equal(run("null", "$this"), "");
+	assert_string_equal(run("null", "1 + 1"), "2");
+}
+
+/* What is behind the answer is not looked at: an error there does not happen. */
+static void
+test_lazy(void **state)
+{
+	(void) state;
+	assert_string_equal(run("{\"a\": [1, \"x\"]}", "a.select($this + 1).first()"), "2");
+	assert_string_equal(run("{\"a\": [1, \"x\"]}", "a.exists($this + 1 = 2)"), "true");
+	assert_string_equal(run("{\"a\": [1, \"x\"]}", "a.all($this + 1 = 3)"), "false");
+	assert_string_equal(run("{\"a\": [1, \"x\"]}", "a.where($this + 1 = 2).take(1)"), "1");
+	assert_string_equal(run("{\"a\": [1, \"x\"]}", "a.select($this + 1)"), "!the operator is not defined for operands of these types");
+	assert_string_equal(run_limited("{\"a\": [1, \"x\"]}", "a.select($this + 1)", 0, 1), "2");
+}
+
+static void
+test_scopes(void **state)
+{
+	(void) state;
+	assert_string_equal(run("{\"a\": [1, 2], \"b\": 5}", "a.select(%context.b + $this + $index)"), "6,8");
+	assert_string_equal(run("{\"a\": [1, 2]}", "a.where($this > 1).select($this + $index)"), "2");
+	assert_string_equal(run("{\"a\": [1, 2]}", "defineVariable('s', a.sum()).a.select($this + %s)"), "4,5");
+	assert_string_equal(run("{\"a\": [1, 2]}", "a.defineVariable('x', $this).count() + 1"), "3");
+	assert_string_equal(run("{\"a\": 1}", "a.select(defineVariable('x')).select(%x)"), "!variable %x is not defined");
+	assert_string_equal(run("{\"a\": 1}", "defineVariable('x').defineVariable('x')"), "!a variable of this name is defined already");
+	assert_string_equal(run("{\"a\": [1, 2, 3]}", "a.aggregate($total + $this, 0)"), "6");
+	/* constants are computed when planned; what fails does so only where it is reached */
+	assert_string_equal(run("{\"a\": [-5, 2]}", "a.where($this = -5) | (1 + 2) * 2 | 'x' & 'y' | @2020-01-31 + 1 month | -(1 'mg' + 1 'g')"), "-5,6,xy,2020-02-29,-1001 'mg'");
+	assert_string_equal(run("{\"a\": 1}", "iif(a = 1, 'yes', 1 + 'a')"), "yes");
+	assert_string_equal(run("{\"a\": [1, 2]}", "a.sort(1 desc, -$this)"), "2,1");
+}
+
+static void
+test_limits(void **state)
+{
+	char	   *deep = malloc(8001);
+	char		doc[200] = "{\"a\": [";
+
+	(void) state;
+	for (int i = 0; i < 60; i++)
+		strcat(doc, i > 0 ? ",1" : "1");
+	strcat(doc, "]}");
+	assert_string_equal(run_limited(doc, "a.select(%context.a).select(%context.a).count()", 5000, 0), "!the expression takes too many steps");
+	assert_string_equal(run(doc, "a.aggregate($total + $total, 'xxxxxxxx')"), "!the expression takes too much memory");
+	memset(deep, '(', 1000);
+	deep[1000] = '1';
+	memset(deep + 1001, ')', 1000);
+	deep[2001] = '\0';
+	assert_string_equal(run("{}", deep), "!status 4");
+	memset(deep, '-', 5000);
+	strcpy(deep + 5000, "1");
+	assert_string_equal(run("{}", deep), "!status 4");
+	for (int i = 0; i < 1000; i++)
+		memcpy(deep + 2 * i, "1+", 2);
+	strcpy(deep + 2000, "1");
+	assert_string_equal(run("{}", deep), "!status 4");
+	interrupt = true;
+	assert_string_equal(run_limited(doc, "a.select(%context.a).select(%context.a).count()", 0, 0), "!status 3");
+	interrupt = false;
+	free(deep);
+}
+
+/* Whichever allocation fails, nothing is lost and nothing crashes. */
+static void
+test_no_memory(void **state)
+{
+	static const char *const expressions[] = {
+		"name.given", "name.where(given = 'C').given.first()", "(1 | 2 | 2).distinct().count() + 1.5", "name.given.join(',').upper().replace('A', 'xyz')",
+		"birthDate + 1 month", "'1.5 \\'mg\\''.toQuantity() * 2", "descendants().ofType(string).where(matches('A+'))", "%factory.Coding('s', 'c').code",
+		"defineVariable('x', name).select(%x.given)", "name.sort(use desc).given", "'ab'.matches('(?<x>a)b')"
+	};
+
+	(void) state;
+	for (size_t e = 0; e < sizeof(expressions) / sizeof(expressions[0]); e++)
+	{
+		uint32_t	size;
+		JbContainer *doc = jsonb_make(&cx, patient, strlen(patient), &size);
+		FhirPathInput input = {.doc = doc, .size = size};
+		long		before = held;
+		CoreStatus	status = CORE_NO_MEMORY;
+
+		for (long n = 0; status == CORE_NO_MEMORY && n < 200; n++)
+		{
+			FhirPathError error;
+			FhirPath   *path = NULL;
+			FhirPathPlan *plan = NULL;
+			Result		r = {0};
+
+			left_allocations = n;
+			status = fhirpath_parse(&cx, expressions[e], strlen(expressions[e]), &path, &error);
+			if (status == CORE_OK && (status = fhirpath_plan(&cx, path, &plan, &error)) == CORE_OK)
+			{
+				r.ev = fhirpath_eval_create(&cx);
+				if (r.ev == NULL)
+					status = CORE_NO_MEMORY;
+				else
+				{
+					fhirpath_begin(r.ev, &input);
+					status = fhirpath_each(r.ev, plan, NULL, note, &r);
+					fhirpath_eval_free(r.ev);
+				}
+				fhirpath_plan_free(plan);
+			}
+			if (path != NULL)
+				cx.free(cx.arg, path);
+			left_allocations = -1;
+			assert_int_equal(held, before);
+		}
+		if (status != CORE_OK)
+			print_error("%s: %d\n", expressions[e], (int) status);
+		assert_int_equal(status, CORE_OK);
+		free(doc);
+	}
+}
+
+/* R4's own expressions are all taken, and strict mode finds fault with none but cid-0, which is wrong in R4. */
+static void
+test_invariants(void **state)
+{
+	(void) state;
+	for (int i = 0; i < fhir_invariant_count; i++)
+	{
+		const FhirInvariant *invariant = &fhir_invariants[i];
+		FhirPathError error;
+		FhirPath   *path;
+		FhirPathPlan *plan;
+		int			type = fhir_type_find_path(invariant->type);
+
+		if (fhirpath_parse(&cx, invariant->expression, strlen(invariant->expression), &path, &error) != CORE_OK)
+			fail_msg("%s: %s", invariant->key, error.text);
+		if (fhirpath_plan(&cx, path, &plan, &error) != CORE_OK)
+			fail_msg("%s: %s", invariant->key, error.text);
+		if (invariant->child[0] == '\0' && strcmp(invariant->key, "cid-0") != 0 && fhirpath_check(path, type, &error) != CORE_OK)
+			fail_msg("%s: %s", invariant->key, error.text);
+		fhirpath_plan_free(plan);
+		cx.free(cx.arg, path);
+	}
+}
+
+/* The reader finds every key of objects of all sizes, and no other. */
+static void
+test_reader(void **state)
+{
+	(void) state;
+	for (int n = 0; n < 120; n++)
+	{
+		char		json[8000] = "{";
+		uint32_t	size;
+		JbContainer *doc;
+
+		for (int i = 0; i < n; i++)
+			sprintf(json + strlen(json), "%s\"k%d\": %s%d.%02d%s", i > 0 ? "," : "", i * 7 % 1000, i % 3 == 0 ? "[\"x\", " : "", i, i % 100, i % 3 == 0 ? "]" : "");
+		strcat(json, "}");
+		doc = jsonb_make(&cx, json, strlen(json), &size);
+		assert_int_equal(jb_count(doc), n);
+		for (int i = 0; i < 1000; i++)
+		{
+			char		key[16];
+			JbValue		value;
+			bool		there = i % 7 == 0 && i / 7 < n;
+
+			sprintf(key, "k%d", i);
+			assert_int_equal(jb_get(doc, key, (uint32_t) strlen(key), &value), there);
+			if (there)
+			{
+				JbNumber	number;
+				char		text[64],
+							expected[64];
+
+				if (value.type == JB_T_CONTAINER)
+				{
+					JbValue		array = value;
+
+					jb_value((const JbContainer *) array.ptr, 2, 1, &value);
+				}
+				assert_int_equal(value.type, JB_T_NUMBER);
+				jb_number(value.ptr, &number);
+				assert_true(jb_number_text_size(&number) < sizeof(text));
+				text[jb_number_text(&number, text)] = '\0';
+				sprintf(expected, "%d.%02d", i / 7, i / 7 % 100);
+				assert_string_equal(text, expected);
+			}
+		}
+		free(doc);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_reader)
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
