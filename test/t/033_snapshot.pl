@@ -23,7 +23,7 @@ sub skeleton
 	return qq{
 		SELECT string_agg(concat_ws(' ', e ->> 'id', e ->> 'path', e ->> 'min', e ->> 'max', e #>> '{base,path}', e ->> 'contentReference',
 			(SELECT string_agg(CASE WHEN e ->> 'id' ~ '[.]id\$|[.]url\$' THEN 'text' ELSE t ->> 'code' END, ',' ORDER BY t ->> 'code' COLLATE "C") FROM jsonb_array_elements(e -> 'type') AS y(t)),
-			(SELECT string_agg(p, ',' ORDER BY p COLLATE "C") FROM jsonb_array_elements(e -> 'type') AS y(t), jsonb_array_elements_text(t -> 'targetProfile') AS z(p)
+			(SELECT string_agg(DISTINCT p COLLATE "C", ',' ORDER BY p COLLATE "C") FROM jsonb_array_elements(e -> 'type') AS y(t), jsonb_array_elements_text(CASE WHEN t ->> 'code' = 'Reference' THEN t -> 'targetProfile' END) AS z(p)
 				WHERE p NOT LIKE '%/Resource')), E'\\n' ORDER BY n)
 		FROM jsonb_array_elements($type #> '{snapshot,element}') WITH ORDINALITY AS x(e, n)};
 }
@@ -70,7 +70,9 @@ SKIP: {
 		$lines{$_}-- for @$old;
 		note(join "\n  ", $url, map { ($lines{$_} > 0 ? '+ ' : '- ') . $_ } grep { $lines{$_} } sort keys %lines);
 	}
-	cmp_ok(@differ, '<=', $count, 'published profiles');
+	# 14 of the 18: a differential that names one type of a choice (valueQuantity) narrows the choice itself to it in HL7's snapshots, here it
+	# speaks of that type alone; two published snapshots lack elements; two name another element's content differently
+	cmp_ok(@differ, '<=', 18, "$count published profiles, of which " . ($count - @differ) . ' have the very elements of their published snapshots');
 }
 
 # a Bundle twice as large takes twice as long: references, fullUrls and entries are sorted or walked once
