@@ -106,7 +106,7 @@ is_deeply(\%version, {
 	'02 {"resourceType":"Patient"}' => 'unsupported version of the binary format of type fhir: 2',
 	'7b {"resourceType":"Patient"}' => 'unsupported version of the binary format of type fhir: 123',
 	'01 {"resourceType":"Patient","gender":"secret"}' => 'invalid FHIR resource Patient.gender: the code is not in the required value set.',
-	'01 {"resourceType":' => 'invalid input syntax for type fhir The text ends too early (byte 16).' }, 'binary format: version byte');
+	'01 {"resourceType":' => 'invalid JSON in a FHIR resource The text ends too early (byte 17).' }, 'binary format: version byte');
 
 # -- soft errors
 SKIP: {
@@ -119,7 +119,7 @@ SKIP: {
 		('E119', 'ehr.icd10'), ('1', 'ehr.icd10')) v(t, y)~),
 		'true false false true false false false false false false true false true true false', 'pg_input_is_valid');
 	is(sql(q~SELECT string_agg(concat_ws(' ', sql_error_code, message, detail, hint), '; ') FROM (VALUES ('{"resourceType":"Patient","birthDate":"1990-02-30"}'), ('{"resourceType":"Patient"')) v(t), pg_input_error_info(t, 'ehr.fhir')~),
-		'23514 invalid FHIR resource Patient.birthDate: not a valid date. Write YYYY, YYYY-MM or YYYY-MM-DD, a day that the calendar has.; 22P02 invalid input syntax for type fhir The text ends too early (byte 26).',
+		'23514 invalid FHIR resource Patient.birthDate: not a valid date. Write YYYY, YYYY-MM or YYYY-MM-DD, a day that the calendar has.; 22P02 invalid JSON in a FHIR resource The text ends too early (byte 26).',
 		'pg_input_error_info: place, rule and hint');
 }
 
