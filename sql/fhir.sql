@@ -55,6 +55,7 @@ CREATE TYPE ehr.fhir (
 	CATEGORY = 'U'
 );
 COMMENT ON TYPE ehr.fhir IS 'FHIR R4 resource: a jsonb that is structurally valid; fhir(Patient) holds Patients only';
+UPDATE pg_catalog.pg_type SET typanalyze = 'ehr_internal.fhir_typanalyze'::pg_catalog.regproc WHERE oid = 'ehr.fhir[]'::pg_catalog.regtype;
 
 -- Casts. A fhir is a jsonb wherever one is asked for; a jsonb becomes a fhir by assignment and is validated.
 

@@ -41,6 +41,8 @@ CREATE TYPE ehr.citizen_id (
 	CATEGORY = 'U'
 );
 COMMENT ON TYPE ehr.citizen_id IS '12-digit personal number (CCCD)';
+-- The array type that CREATE TYPE makes with it would keep elements; ALTER TYPE does not reach it.
+UPDATE pg_catalog.pg_type SET typanalyze = 'ehr_internal.private_typanalyze'::pg_catalog.regproc WHERE oid = 'ehr.citizen_id[]'::pg_catalog.regtype;
 
 CREATE FUNCTION ehr_internal.citizen_id_eq(ehr.citizen_id, ehr.citizen_id) RETURNS bool
 	LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF
@@ -221,6 +223,7 @@ CREATE TYPE ehr.insurance_no (
 	CATEGORY = 'U'
 );
 COMMENT ON TYPE ehr.insurance_no IS 'health insurance number: 15-character card, 10 digits, or 12 digits; card and 10 digits are equal when the last ten digits are';
+UPDATE pg_catalog.pg_type SET typanalyze = 'ehr_internal.private_typanalyze'::pg_catalog.regproc WHERE oid = 'ehr.insurance_no[]'::pg_catalog.regtype;
 
 CREATE FUNCTION ehr_internal.insurance_no_eq(ehr.insurance_no, ehr.insurance_no) RETURNS bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF

@@ -91,3 +91,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION ehr.load_definition(jsonb) IS 'takes a profile, extension, value set, code system, concept map, search parameter, questionnaire or implementation guide; gives back its canonical URL';
 REVOKE EXECUTE ON FUNCTION ehr.load_definition(jsonb) FROM PUBLIC;
+
+CREATE FUNCTION ehr.snapshot(url text) RETURNS jsonb
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000
+	AS 'MODULE_PATHNAME', 'ehr_snapshot';
+COMMENT ON FUNCTION ehr.snapshot(text) IS 'a loaded profile with its snapshot, generated from its differential and those it derives from; null: not loaded';

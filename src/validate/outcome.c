@@ -24,7 +24,7 @@ PG_FUNCTION_INFO_V1(fhir_validate);
 PG_FUNCTION_INFO_V1(fhir_validate_text);
 PG_FUNCTION_INFO_V1(fhir_invariants_list);
 
-static JsonNode
+JsonNode
 text_node(const char *key, const char *text)
 {
 	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = NODE_STRING};
@@ -34,8 +34,7 @@ text_node(const char *key, const char *text)
 	return node;
 }
 
-/* Copies the children, sorted as keys are. */
-static JsonNode
+JsonNode
 object_node(const char *key, const JsonNode *children, int count)
 {
 	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = NODE_OBJECT, .len = count};
@@ -47,10 +46,10 @@ object_node(const char *key, const JsonNode *children, int count)
 	return node;
 }
 
-static JsonNode
+JsonNode
 array_node(const char *key, const JsonNode *children, int count)
 {
-	JsonNode	node = {.key = key, .key_len = strlen(key), .kind = NODE_ARRAY, .len = count};
+	JsonNode	node = {.key = key, .key_len = key == NULL ? 0 : strlen(key), .kind = NODE_ARRAY, .len = count};
 	JsonNode   *copy = palloc(count * sizeof(JsonNode));
 
 	memcpy(copy, children, count * sizeof(JsonNode));

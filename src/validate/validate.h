@@ -132,6 +132,11 @@ same_string(const JsonNode *a, const JsonNode *b)
 		memcmp(a->u.text, b->u.text, a->len) == 0;
 }
 
+/* Nodes to make documents of; key NULL: none. Children are copied, those of an object sorted as keys are. */
+extern JsonNode text_node(const char *key, const char *text);
+extern JsonNode object_node(const char *key, const JsonNode *children, int count);
+extern JsonNode array_node(const char *key, const JsonNode *children, int count);
+
 /* Child i of an array, or the node itself where it is none (i 0) */
 static inline int
 items_of(const JsonNode *node)

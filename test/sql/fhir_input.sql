@@ -53,6 +53,10 @@ SELECT n, pg_temp.refusal('{"resourceType":"Basic","code":{"text":"' || repeat('
 SELECT pg_temp.refusal('{"resourceType":"Patient",' || string_agg('"k' || lpad((200000 - i)::text, 6, '0') || '":1', ',') || '}')
 	FROM generate_series(1, 200000) i;
 
+-- an unknown element is named where its name is a plain identifier; what could be a person's name or number is not
+SELECT k AS key, pg_temp.refusal(jsonb_build_object('resourceType', 'Patient', k, 1)::text) FROM (VALUES ('naem'), ('birth_date'), ('Nguyen Van A'), ('Nguyễn'), ('079090000001'),
+	('GD4790900000001'), ('a-b'), ('x@y.vn'), (''), ('"'), (repeat('a', 64)), (repeat('a', 65))) AS v(k);
+
 -- no part of a value in message, detail, hint or context
 SAVEPOINT s;
 INSERT INTO doc VALUES ('{"resourceType":"Patient","gender":"Secret Nguyen"}');

@@ -105,6 +105,84 @@ SELECT patient['name'][0]['family'] AS family, patient['name'][5] AS none FROM t
 -- binary format: a version byte, then JSON
 SELECT substr(ehr_internal.fhir_send(any_type), 1, 1) AS version, substr(ehr_internal.fhir_send(any_type), 2, 1) AS brace FROM t;
 
+-- the modifier on every other route: domains, arrays, assignment to elements, parameters, results, casts, defaults, composite types, MERGE
+CREATE DOMAIN patient AS fhir(Patient);
+CREATE TABLE routes (d patient, l fhir(Patient)[], p fhir(Patient));
+CREATE TABLE defaults (p fhir(Patient) DEFAULT '{"resourceType": "Group", "type": "person", "actual": true}');
+CREATE TYPE held AS (p fhir(Patient));
+CREATE FUNCTION pg_temp.route(command text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE command;
+	RETURN 'taken';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+SELECT n, pg_temp.route(replace(command, '@', '{"resourceType": "Patient", "id": "x"}')) AS right_type,
+	pg_temp.route(replace(command, '@', '{"resourceType": "Group", "type": "person", "actual": true}')) AS wrong_type
+FROM (VALUES (1, $$INSERT INTO routes (d) VALUES ('@')$$), (2, $$INSERT INTO routes (d) SELECT '@'::fhir$$), (3, $$SELECT '@'::patient$$),
+	(4, $$INSERT INTO routes (l) VALUES (ARRAY['@']::fhir(Patient)[])$$), (5, $$SELECT ('{' || to_json('@'::text) || '}')::fhir(Patient)[]$$),
+	(6, $$INSERT INTO routes (l) SELECT ARRAY['@'::jsonb]::fhir[]$$), (7, $$INSERT INTO routes (l[2]) VALUES ('@')$$),
+	(8, $$DO 'DECLARE v fhir_type.patient; BEGIN v := ''@''; END'$$), (9, $$DO 'DECLARE v ehr.fhir(Patient); w ehr.fhir := ''@''; BEGIN v := w; END'$$),
+	(10, $$DO 'DECLARE v ehr.fhir(Patient)[]; BEGIN v[1] := ''@''::ehr.fhir; END'$$), (11, $$DO 'DECLARE v fhir_type.held; BEGIN v.p := ''@''; END'$$),
+	(12, $$DO 'DECLARE v ehr.fhir(Patient); BEGIN SELECT ''@''::ehr.fhir INTO v; END'$$), (13, $$SELECT ROW('@')::held$$),
+	(14, $$SELECT CAST('@'::jsonb AS fhir(Patient))$$), (15, $$SELECT p FROM jsonb_to_record('{"p": @}') AS x(p fhir(Patient))$$),
+	(16, $$CREATE TABLE a (p) AS SELECT '@'::fhir; ALTER TABLE a ALTER p TYPE fhir(Patient); DROP TABLE a$$),
+	(17, $$CREATE TABLE a (p) AS SELECT '@'::jsonb; ALTER TABLE a ALTER p TYPE fhir(Patient) USING p; DROP TABLE a$$),
+	(18, $$CREATE TABLE a (p) AS SELECT ARRAY['@'::fhir]; ALTER TABLE a ALTER p TYPE fhir(Patient)[]; DROP TABLE a$$),
+	(19, $$MERGE INTO routes USING (SELECT '@'::fhir AS s) q ON false WHEN NOT MATCHED THEN INSERT (p) VALUES (q.s)$$),
+	(20, $$INSERT INTO routes (p) VALUES ('@') ON CONFLICT DO NOTHING$$), (21, $$UPDATE routes SET p = '@'::jsonb$$)) AS v(n, command) ORDER BY n;
+SELECT pg_temp.route('INSERT INTO defaults DEFAULT VALUES') AS wrong_default;
+-- the two names that are keywords, and others that are keywords somewhere
+SELECT format_type('fhir'::regtype, ehr_internal.type_number(n)::int) AS type, pg_temp.route(format('CREATE TABLE k (p ehr.fhir(%L)); DROP TABLE k', n)) AS quoted,
+	pg_temp.route(format('CREATE TABLE k (p %s); DROP TABLE k', format_type('fhir'::regtype, ehr_internal.type_number(n)::int))) AS as_printed
+FROM unnest('{Group,Binary,List,Schedule,Location,Person,Parameters}'::text[]) n;
+
+-- equality, hashing, order: the type's own, those of jsonb
+SELECT a = b AS same, a <> b AS other, a < b AS less, a > b AS more, jsonb_hash(a) = jsonb_hash(b) AS same_hash
+FROM (VALUES ('{"resourceType":"Patient","id":"a","active":true}'::fhir, '{"active":true,"id":"a","resourceType":"Patient"}'::fhir),
+	('{"resourceType":"Patient","id":"a"}', '{"resourceType":"Patient","id":"b"}')) v(a, b);
+SELECT count(DISTINCT d) AS distinct_ones, (SELECT string_agg(d ->> 'id', ' ' ORDER BY d) FROM (VALUES ('{"resourceType":"Patient","id":"b"}'::fhir), ('{"resourceType":"Patient","id":"a"}')) x(d)) AS ordered
+FROM (VALUES ('{"resourceType":"Patient","id":"a"}'::fhir), ('{"id":"a","resourceType":"Patient"}'), ('{"resourceType":"Patient","id":"b"}')) v(d);
+SET LOCAL enable_sort = off; SET LOCAL enable_hashagg = on;
+SELECT d ->> 'id' AS id, count(*) FROM (VALUES ('{"resourceType":"Patient","id":"a"}'::fhir), ('{"id":"a","resourceType":"Patient"}')) v(d) GROUP BY d;
+SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;
+SELECT count(*) AS hash_joined FROM (VALUES ('{"resourceType":"Patient","id":"a"}'::fhir)) a(d) JOIN (VALUES ('{"id":"a","resourceType":"Patient"}'::fhir)) b(d) USING (d);
+RESET enable_sort; RESET enable_hashagg; RESET enable_mergejoin; RESET enable_nestloop;
+
+-- indexes made for jsonb are used for a fhir column
+CREATE TABLE indexed (p fhir(Patient) COMPRESSION lz4);
+INSERT INTO indexed SELECT jsonb_build_object('resourceType', 'Patient', 'id', 'p' || n, 'active', n % 2 = 0, 'name', jsonb_build_array(jsonb_build_object('family', 'f' || n))) FROM generate_series(1, 500) n;
+CREATE INDEX by_path ON indexed USING gin (p jsonb_path_ops);
+CREATE INDEX by_key ON indexed USING gin (p);
+CREATE INDEX by_id ON indexed ((p ->> 'id'));
+CREATE INDEX by_family ON indexed ((p #>> '{name,0,family}'));
+SET LOCAL enable_seqscan = off;
+CREATE FUNCTION pg_temp.index_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan json; found bigint;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT json, COSTS off) ' || query INTO plan;
+	EXECUTE 'SELECT count(*) FROM (' || query || ') q' INTO found;
+	RETURN found || ' by ' || substring(plan::text FROM '"Index Name": "([^"]*)"');
+END $$;
+SELECT pg_temp.index_of(q) FROM (VALUES ($$SELECT FROM indexed WHERE p @> '{"id": "p7"}'$$), ($$SELECT FROM indexed WHERE p @? '$.name[*] ? (@.family == "f9")'$$),
+	($$SELECT FROM indexed WHERE p ? 'active'$$), ($$SELECT FROM indexed WHERE p ->> 'id' = 'p3'$$), ($$SELECT FROM indexed WHERE p #>> '{name,0,family}' = 'f4'$$)) v(q);
+RESET enable_seqscan;
+
+-- large documents are stored out of line, compressed as the column says, and come back whole
+CREATE TABLE large (p fhir(Patient) COMPRESSION lz4);
+SELECT jsonb_build_object('resourceType', 'Patient', 'name', jsonb_agg(jsonb_build_object('family', md5(n::text), 'text', repeat('x', 50)))) AS doc FROM generate_series(1, 3000) n \gset
+INSERT INTO large VALUES (:'doc');
+SELECT pg_column_compression(p) AS compression, pg_column_size(p) > 100000 AND pg_column_size(p) < length(p::text) AS smaller, p = :'doc'::jsonb AS same,
+	pg_relation_size((SELECT reltoastrelid FROM pg_class WHERE oid = 'large'::regclass)) > 0 AS toasted FROM large;
+
+-- ANALYZE keeps no document: of columns, arrays, domains and domains over arrays
+CREATE DOMAIN patients AS fhir(Patient)[];
+CREATE TABLE analyzed (p fhir(Patient), l fhir(Patient)[], d patient, dl patients, n int);
+INSERT INTO analyzed SELECT d, ARRAY[d, d], d, ARRAY[d]::fhir[], n % 3 FROM generate_series(1, 200) n, LATERAL (SELECT jsonb_build_object('resourceType', 'Patient', 'id', 'a' || n % 5)::fhir AS d) x;
+ANALYZE analyzed;
+SELECT attname, null_frac, most_common_vals IS NULL AND histogram_bounds IS NULL AND most_common_elems IS NULL AS no_values
+	FROM pg_stats WHERE schemaname = 'fhir_type' AND tablename = 'analyzed' AND attname <> 'n' ORDER BY attname;
+ROLLBACK TO s;
 -- ANALYZE keeps no document
 ANALYZE t;
 SELECT attname, null_frac, n_distinct, most_common_vals IS NULL AND histogram_bounds IS NULL AS no_values

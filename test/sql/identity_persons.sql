@@ -1,4 +1,5 @@
 -- Persons: from source patients to one person, merging, taking back, asking. Nothing stays behind.
+\set SHOW_CONTEXT never
 \pset null '-'
 SET search_path = pg_catalog, pg_temp;
 BEGIN;

@@ -1,5 +1,6 @@
 -- Vaccination rows: every element accounted for, bad rows in quarantine with rule and place, the same rows twice change
 -- nothing, a corrected row makes a new version. Nothing stays behind.
+\set SHOW_CONTEXT never
 \pset null '-'
 SET search_path = pg_catalog, pg_temp;
 BEGIN;

@@ -50,6 +50,15 @@ BEGIN
 END $$;
 SELECT what, method, op, condition IS NOT NULL AS by_index, visible, same_rows FROM pg_temp.tried();
 
+-- GIN over arrays of them, by PostgreSQL's own array operators; ANALYZE keeps none of the numbers, also of arrays
+CREATE TABLE types_listed AS SELECT n / 5 AS n, array_agg(citizen_id) AS citizen_id, array_agg(insurance_no) AS insurance_no, array_agg(icd10) AS icd10 FROM types_indexed GROUP BY n / 5;
+ANALYZE types_listed;
+CREATE INDEX ON types_listed USING gin (citizen_id); CREATE INDEX ON types_listed USING gin (insurance_no); CREATE INDEX ON types_listed USING gin (icd10);
+SET LOCAL enable_seqscan = off;
+SELECT what, pg_temp.index_conditions(q) IS NOT NULL AS by_index, pg_temp.rows_of(q) LIKE '%100%' AS found
+FROM (SELECT what, format('SELECT n FROM types_listed WHERE %1$I OPERATOR(pg_catalog.@>) (SELECT ARRAY[%1$I] FROM types_indexed WHERE n = 500)', what) AS q FROM unnest('{citizen_id,insurance_no,icd10}'::text[]) AS what) v;
+SELECT attname, most_common_vals IS NULL AND histogram_bounds IS NULL AND most_common_elems IS NULL AS no_values FROM pg_stats WHERE tablename = 'types_listed' AND attname <> 'n' ORDER BY 1;
+
 -- what is leakproof: all comparisons and containment; support functions are not asked to be
 SELECT t.typname, count(*) FILTER (WHERE p.proleakproof) AS leakproof, string_agg(o.oprname, ' ' ORDER BY o.oprname) FILTER (WHERE NOT p.proleakproof) AS not_leakproof
 FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_type t ON t.oid = o.oprleft

@@ -54,6 +54,22 @@ SELECT pg_temp.profile('child', 'Patient', 'http://example.vn/patient', $$[
 	{"id":"Patient.birthDate","path":"Patient.birthDate","mustSupport":true}]$$);
 SELECT pg_temp.issues(:'good', 'http://example.vn/child');
 SELECT pg_temp.issues('{"resourceType":"Patient","name":[{"text":"x"}],"gender":"male"}', 'http://example.vn/child');
+-- the snapshot: all elements in R4's order, each with what the chain says of it; loaded alone it judges sound
+-- documents as the differentials do (of others it repeats what the structure's walk has said)
+SELECT ehr.snapshot('http://example.vn/nobody') IS NULL;
+SELECT concat_ws(' ', e ->> 'id', e ->> 'min' || '..' || (e ->> 'max'), e #>> '{base,path}', e ->> 'mustSupport', e ->> 'fixedUri', e #>> '{type,0,code}', e #>> '{constraint,0,key}')
+FROM jsonb_array_elements(ehr.snapshot('http://example.vn/child') #> '{snapshot,element}') AS x(e)
+WHERE e ->> 'id' ~ '^Patient$|identifier|birthDate|photo|gender|deceased|link';
+SELECT ehr.load_definition(ehr.snapshot('http://example.vn/' || p) - 'differential' || jsonb_build_object('url', 'http://example.vn/alone-' || p)) FROM unnest('{patient,child}'::text[]) p;
+SELECT count(*) AS documents, count(*) FILTER (WHERE pg_temp.issues(doc, 'http://example.vn/' || p) <> 'fine') AS not_fine,
+	count(*) FILTER (WHERE pg_temp.issues(doc, 'http://example.vn/' || p) <> pg_temp.issues(doc, 'http://example.vn/alone-' || p)) AS differ
+FROM unnest('{patient,child}'::text[]) p, LATERAL (
+	SELECT :'good'::jsonb - key FROM jsonb_object_keys(:'good') AS key WHERE key <> 'resourceType'
+	UNION ALL SELECT :'good'::jsonb || change FROM (VALUES ('{"photo":[{"url":"http://x"}]}'::jsonb), ('{"deceasedBoolean":true}'), ('{"birthDate":"1990"}'),
+		('{"identifier":[{"system":"http://example.vn/cccd"}]}'), ('{"identifier":[{"system":"http://example.vn/cccd","value":"0790900000012"}]}'),
+		('{"managingOrganization":{"reference":"Patient/1"}}'), ('{"link":[{"type":"seealso"}]}'), ('{"maritalStatus":{"text":"x"}}')) AS c(change)
+	UNION ALL SELECT :'good'::jsonb - 'deceasedDateTime' || '{"deceasedBoolean":true}') AS d(doc)
+WHERE ehr.is_valid(doc);
 -- an alias: two canonicals, one profile
 INSERT INTO ehr.canonical_alias VALUES ('http://other.vn/benh-nhan', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb - 'birthDate', 'http://other.vn/benh-nhan');
@@ -63,6 +79,11 @@ SELECT pg_temp.issues(:'good', 'http://example.vn/loop');
 SELECT pg_temp.profile('orphan', 'Patient', 'http://example.vn/absent', '[{"id":"Patient.name","path":"Patient.name","min":1}]');
 SELECT pg_temp.issues(:'good', 'http://example.vn/orphan');
 
+SAVEPOINT s;
+SELECT ehr.snapshot('http://example.vn/loop');
+ROLLBACK TO s;
+SELECT ehr.snapshot('http://example.vn/orphan');
+ROLLBACK TO s;
 -- slicing: ordered, closed, openAtEnd; by pattern, exists, type, profile
 SELECT pg_temp.profile('pressure', 'Observation', 'http://hl7.org/fhir/StructureDefinition/Observation', $$[
 	{"id":"Observation.value[x]","path":"Observation.value[x]","max":"0"},

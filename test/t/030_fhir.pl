@@ -95,6 +95,34 @@ is(sql('SELECT count(*) FROM kept JOIN copied USING (id, p, g, b, l, any_type)')
 my ($status, $stdout, $stderr) = $node->psql($db, "CREATE TABLE groups (id int, p ehr.fhir('Group')); COPY kept (id, p) TO '$binary' (FORMAT binary); COPY groups FROM '$binary' (FORMAT binary)");
 like($stderr, qr/FHIR resource of the wrong type/, 'binary COPY obeys the modifier');
 
+# the version byte: 1 is read, another is not, and a fault in the text is told as in text, without a value
+my %version = map { my ($version, $json) = @$_;
+	my ($r, $o, $e) = $node->psql($db, "COPY (SELECT 7, decode('$version', 'hex') || convert_to('$json', 'UTF8')) TO '$binary' (FORMAT binary);
+		BEGIN; COPY copied (id, p) FROM '$binary' (FORMAT binary); ROLLBACK", on_error_stop => 1);
+	("$version $json" => $r == 0 ? 'taken' : $e =~ s/.*?ERROR:  ([^\n]*)(?:\nDETAIL:  ([^\n]*))?.*/$1 . (defined $2 ? " $2" : '')/ser)
+} [ '01', '{"resourceType":"Patient"}' ], [ '02', '{"resourceType":"Patient"}' ], [ '7b', '{"resourceType":"Patient"}' ], [ '01', '{"resourceType":"Patient","gender":"secret"}' ], [ '01', '{"resourceType":' ];
+is_deeply(\%version, {
+	'01 {"resourceType":"Patient"}' => 'taken',
+	'02 {"resourceType":"Patient"}' => 'unsupported version of the binary format of type fhir: 2',
+	'7b {"resourceType":"Patient"}' => 'unsupported version of the binary format of type fhir: 123',
+	'01 {"resourceType":"Patient","gender":"secret"}' => 'invalid FHIR resource Patient.gender: the code is not in the required value set.',
+	'01 {"resourceType":' => 'invalid JSON in a FHIR resource The text ends too early (byte 17).' }, 'binary format: version byte');
+
+# -- soft errors
+SKIP: {
+	my $server = sql('SHOW server_version_num');
+	skip "PostgreSQL $server has no pg_input_is_valid (16 and later have)", 2 if $server < 160000;
+	is(sql(q~SELECT string_agg(pg_input_is_valid(t, y)::text, ' ') FROM (VALUES ('{"resourceType":"Patient"}', 'ehr.fhir'), ('{"resourceType":"Patient","naem":1}', 'ehr.fhir'),
+		('{"resourceType":"Patient"', 'ehr.fhir'), ('{"resourceType":"Patient"}', 'ehr.fhir(Patient)'), ('{"resourceType":"Basic","code":{"text":"x"}}', 'ehr.fhir(Patient)'),
+		('{"resourceType":"Patient","birthDate":"1990-02-30"}', 'ehr.fhir'), ('{"resourceType":"Patient","active":true,"active":true}', 'ehr.fhir'), ('x', 'ehr.fhir'),
+		('{"resourceType":"Patient","name":[{"family":"\u0000"}]}', 'ehr.fhir'), ('07909000000', 'ehr.citizen_id'), ('079090000001', 'ehr.citizen_id'), ('x', 'ehr.insurance_no'), ('7900000001', 'ehr.insurance_no'),
+		('E119', 'ehr.icd10'), ('1', 'ehr.icd10')) v(t, y)~),
+		'true false false true false false false false false false true false true true false', 'pg_input_is_valid');
+	is(sql(q~SELECT string_agg(concat_ws(' ', sql_error_code, message, detail, hint), '; ') FROM (VALUES ('{"resourceType":"Patient","birthDate":"1990-02-30"}'), ('{"resourceType":"Patient"')) v(t), pg_input_error_info(t, 'ehr.fhir')~),
+		'23514 invalid FHIR resource Patient.birthDate: not a valid date. Write YYYY, YYYY-MM or YYYY-MM-DD, a day that the calendar has.; 22P02 invalid JSON in a FHIR resource The text ends too early (byte 26).',
+		'pg_input_error_info: place, rule and hint');
+}
+
 # -- nothing personal in a client's or the server's log, by any way in
 my $secret = 'Nguyễn Bí Mật 079090000001';
 my @bad = (
