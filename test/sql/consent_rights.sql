@@ -22,7 +22,7 @@ RETURNS void LANGUAGE sql AS $$
 		(SELECT array_agg(k.key) FROM unnest(documents) AS d JOIN ehr_store.resource_key k ON k.id = d), data, valid)
 $$;
 -- what a session sees of the patient
-CREATE FUNCTION ehr_test.sees(kind text DEFAULT 'clinician', sub text DEFAULT 'dr-31', org text DEFAULT '79031', purpose text DEFAULT 'TREAT') RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION ehr_test.rights_seen(kind text DEFAULT 'clinician', sub text DEFAULT 'dr-31', org text DEFAULT '79031', purpose text DEFAULT 'TREAT') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	answer text;
 BEGIN
@@ -35,44 +35,44 @@ BEGIN
 END $$;
 CREATE PROCEDURE ehr_test.forget() LANGUAGE sql AS $$ DELETE FROM ehr_store.compiled_right WHERE person = 900031 $$;
 \set QUIET off
-SELECT ehr_test.sees();
+SELECT ehr_test.rights_seen() AS sees;
 -- a permit, and what it does not name
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0); SELECT ehr_test.sees(), ehr_test.sees(purpose => 'HRESCH') AS any_purpose, ehr_test.sees(sub => 'dr-32') AS another; ROLLBACK;
-SELECT ehr_test.sees() AS rolled_back;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, purposes => '{TREAT}', labels => -1); SELECT ehr_test.sees(), ehr_test.sees(purpose => 'HRESCH') AS another_purpose, ehr_test.sees(purpose => NULL) AS none; ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, types => '{Condition}', labels => 1); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, facilities => '{79002}'); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, documents => '{cr-o1,cr-o3}'); SELECT ehr_test.sees(); ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0); SELECT ehr_test.rights_seen() AS sees, ehr_test.rights_seen(purpose => 'HRESCH') AS any_purpose, ehr_test.rights_seen(sub => 'dr-32') AS another; ROLLBACK;
+SELECT ehr_test.rights_seen() AS rolled_back;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, purposes => '{TREAT}', labels => -1); SELECT ehr_test.rights_seen() AS sees, ehr_test.rights_seen(purpose => 'HRESCH') AS another_purpose, ehr_test.rights_seen(purpose => NULL) AS none; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, types => '{Condition}', labels => 1); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, facilities => '{79002}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, documents => '{cr-o1,cr-o3}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
 -- the day: half open; unknown is not covered by a permit, and is by a denial
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, data => '[2025-02-28,2025-03-01)'); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0, data => '[2025-03-01,)', labels => -1); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(2, 0, true, 0, data => '(,2025-03-01)'); SELECT ehr_test.sees(); ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, data => '[2025-02-28,2025-03-01)'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0, data => '[2025-03-01,)', labels => -1); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(2, 0, true, 0, data => '(,2025-03-01)'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
 -- exceptions and exceptions to exceptions, in any order of rows; another consent's denial outweighs them
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 2, false, 2, documents => '{cr-o1}'); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 2, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 0, false, 2, documents => '{cr-o1}'); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 2, false, 2, documents => '{cr-o1}'), ehr_test.decide(2, 0, true, 0, documents => '{cr-o1}'); SELECT ehr_test.sees(); ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 2, false, 2, documents => '{cr-o1}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 2, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 0, false, 2, documents => '{cr-o1}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 0), ehr_test.decide(1, 1, true, 1, types => '{Observation}'), ehr_test.decide(1, 2, false, 2, documents => '{cr-o1}'), ehr_test.decide(2, 0, true, 0, documents => '{cr-o1}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
 -- a base denial for everybody with a permit for one in it
-BEGIN; SELECT ehr_test.decide(1, 0, true, 0, grantee => 'anybody'), ehr_test.decide(1, 1, false, 1); SELECT ehr_test.sees(), ehr_test.sees(sub => 'dr-32') AS another; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, true, 0, grantee => 'anybody'), ehr_test.decide(1, 1, false, 1); SELECT ehr_test.rights_seen() AS sees, ehr_test.rights_seen(sub => 'dr-32') AS another; ROLLBACK;
 -- of two at the same depth the denial
-BEGIN; SELECT ehr_test.decide(1, 0, false, 3), ehr_test.decide(1, 1, true, 3, types => '{Observation}'); SELECT ehr_test.sees(); ROLLBACK;
-BEGIN; SELECT ehr_test.decide(1, 1, false, 3), ehr_test.decide(1, 0, true, 3, types => '{Observation}'); SELECT ehr_test.sees(); ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, false, 3), ehr_test.decide(1, 1, true, 3, types => '{Observation}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 1, false, 3), ehr_test.decide(1, 0, true, 3, types => '{Observation}'); SELECT ehr_test.rights_seen() AS sees; ROLLBACK;
 -- own rights and the own facility's rows are not subject to it
-BEGIN; SELECT ehr_test.decide(1, 0, true, 0, grantee => 'anybody'); SELECT ehr_test.sees('citizen', 'aaaaaaaa-0000-4000-8000-000000000031'), ehr_test.sees(org => '79002') AS author; ROLLBACK;
+BEGIN; SELECT ehr_test.decide(1, 0, true, 0, grantee => 'anybody'); SELECT ehr_test.rights_seen('citizen', 'aaaaaaaa-0000-4000-8000-000000000031') AS sees, ehr_test.rights_seen(org => '79002') AS author; ROLLBACK;
 -- a relation that no rule admits opens nothing, and a denial of it closes; a rule admits it as data
 BEGIN;
 SELECT ehr_test.decide(1, 0, false, 0, relation => 'referral');
-SELECT ehr_test.sees();
+SELECT ehr_test.rights_seen() AS sees;
 INSERT INTO ehr_store.access_rule (kind, relation, operation, basis, verified) VALUES ('clinician', 'referral', 'read', 'test', false);
-SELECT ehr_test.sees();
+SELECT ehr_test.rights_seen() AS sees;
 SELECT ehr_test.decide(2, 0, true, 0, relation => 'unknown', types => '{Patient}');
-SELECT ehr_test.sees();
+SELECT ehr_test.rights_seen() AS sees;
 ROLLBACK;
 -- an insurer needs what was written
 BEGIN;
 SELECT ehr_test.decide(1, 0, false, 0, grantee => 'insurer:I1', purposes => '{HPAYMT}');
-SELECT ehr_test.sees('insurer', 'i', 'I1', 'HPAYMT');
+SELECT ehr_test.rights_seen('insurer', 'i', 'I1', 'HPAYMT') AS sees;
 UPDATE ehr_store.compiled_right SET evidenced = true;
-SELECT ehr_test.sees('insurer', 'i', 'I1', 'HPAYMT');
+SELECT ehr_test.rights_seen('insurer', 'i', 'I1', 'HPAYMT') AS sees;
 ROLLBACK;
 
 -- periods begin and end while a session lasts, without a change of any row
@@ -137,7 +137,7 @@ SELECT count(*) FILTER (WHERE ehr.may_read((i * 1000003::bigint) << 20, 96::int2
 SELECT cardinality(ehr.readable()), ehr.may_read(0, 96::int2, 0, 'x') AS zero, ehr.may_read(9223372036854775807, 96::int2, 0, 'x') AS highest;
 ROLLBACK;
 -- leave nothing behind
-DROP PROCEDURE ehr_test.forget(); DROP FUNCTION ehr_test.sees(text, text, text, text); DROP FUNCTION ehr_test.decide(int, int, bool, int, text, text[], int, text[], text[], daterange, tstzrange, text[], text);
+DROP PROCEDURE ehr_test.forget(); DROP FUNCTION ehr_test.rights_seen(text, text, text, text); DROP FUNCTION ehr_test.decide(int, int, bool, int, text, text[], int, text[], text[], daterange, tstzrange, text[], text);
 DELETE FROM ehr_store.person_link WHERE person IN (900031, 900032);
 DELETE FROM ehr_store.person WHERE key IN (900031, 900032);
 DELETE FROM ehr_store.resource WHERE id LIKE 'cr-%';
