@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-my $rows = $ENV{EHR_RESUME_ROWS} // 60_000;
+my $rows = $ENV{EHR_RESUME_ROWS} // 20_000;
 my $top = EhrTest::top();
 my $dir = scratch();
 my $bin = build_generators();
