@@ -72,6 +72,7 @@ CREATE TEMPORARY TABLE mine AS SELECT key FROM ehr_store.resource WHERE author I
 DELETE FROM ehr_store.person_identifier WHERE subject IN (SELECT key FROM mine);
 DELETE FROM ehr_store.match_feature WHERE subject IN (SELECT key FROM mine);
 DELETE FROM ehr_store.person_link WHERE subject IN (SELECT key FROM mine);
+DELETE FROM ehr_store.person WHERE founder IN (SELECT key FROM mine);
 DELETE FROM ehr_store.business_key WHERE key IN (SELECT key FROM mine);
 DELETE FROM ehr_store.resource_history WHERE key IN (SELECT key FROM mine);
 DELETE FROM ehr_store.resource WHERE key IN (SELECT key FROM mine);
