@@ -71,7 +71,8 @@ BEGIN
 	IF NOT doc ? 'address' THEN RETURN; END IF;
 	SELECT c.code #>> '{}' INTO code
 	FROM ehr_internal.unit_path p, jsonb_path_query(doc, p.path) WITH ORDINALITY AS c (code, n)
-	WHERE p.finds = 'commune' AND EXISTS (SELECT FROM ehr_store.unit u WHERE u.code = c.code #>> '{}' AND u.level = 'commune')
+	-- a sub-query, not EXISTS, which would be planned as a join that reads all units
+	WHERE p.finds = 'commune' AND (SELECT true FROM ehr_store.unit u WHERE u.code = c.code #>> '{}' AND u.level = 'commune' LIMIT 1)
 	ORDER BY p.ordinal, c.n LIMIT 1;
 	told := ehr_internal.first_day(doc #>> '{address,0,period,start}');
 	IF told IS NULL AND doc @? 'lax $.address[*].district' THEN
