@@ -17,6 +17,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -432,24 +433,264 @@ element_id(const JsonNode *definition)
 	return made;
 }
 
+/* -- types of a choice ---------------------------------------------------- */
+
+/*
+ * A differential may name one type of a choice by its key (valueQuantity).
+ * R4's published snapshots make a slice of that type of it, and leave the
+ * choice no other types than those that are so named; within a slice, where
+ * one type alone is named, they narrow the choice itself.  The tree and
+ * snapshot() have it as they have.
+ */
+typedef struct Step
+{
+	const char *text;			/* in the id as it is written */
+	int			name_len;
+	int			len;			/* with the slice's name */
+	const FhirElement *named;	/* the one type of a choice that it names, NULL: none */
+} Step;
+
+static const FhirElement *
+named_type(int type, const char *name, int len)
+{
+	const FhirElement *element = type < FHIR_RESOURCE_BASE ? NULL : fhir_element_find(type, name, len);
+
+	return element == NULL || (element->flags & FHIR_CHOICE) == 0 || (element->flags & FHIR_SIBLING) != 0 ? NULL : element;
+}
+
+/* Takes the step at `text`; the type that it leads to, 0: not known. */
+static int
+take_step(Step *step, int type, const char *text, const char *end)
+{
+	const char *dot = memchr(text, '.', end - text);
+	const char *colon;
+	const FhirElement *element;
+
+	step->text = text;
+	step->len = (int) ((dot == NULL ? end : dot) - text);
+	colon = memchr(text, ':', step->len);
+	step->name_len = colon == NULL ? step->len : (int) (colon - text);
+	step->named = named_type(type, text, step->name_len);
+	if (step->named != NULL)
+		return step->named->type;
+	if (type >= FHIR_RESOURCE_BASE && step->name_len > 3 && memcmp(text + step->name_len - 3, "[x]", 3) == 0)
+	{
+		element = colon == NULL ? NULL : named_type(type, colon + 1, step->len - step->name_len - 1);
+		return element == NULL ? 0 : element->type;
+	}
+	element = type < FHIR_RESOURCE_BASE ? NULL : fhir_element_find(type, text, step->name_len);
+	return element == NULL ? 0 : element->type;
+}
+
+/* Whether a differential speaks of the whole choice (`whole`), or of another of its types, where it names one */
+static bool
+speaks_of_choice(const JsonNode *elements, const JsonNode *id, const Step *step, int type, bool whole)
+{
+	size_t		prefix = step->text - id->u.text;
+
+	for (uint32 i = 0; i < elements->len; i++)
+	{
+		const JsonNode *other = element_id(&elements->u.children[i]);
+		const FhirElement *named;
+		Step		next;
+
+		if (other == NULL || other->len <= prefix || memcmp(other->u.text, id->u.text, prefix) != 0)
+			continue;
+		(void) take_step(&next, type, other->u.text + prefix, other->u.text + other->len);
+		named = next.named;
+		if (whole ? next.len == step->named->base_len + 3 && memcmp(next.text, step->text, step->named->base_len) == 0 &&
+			memcmp(next.text + next.len - 3, "[x]", 3) == 0 && prefix + next.len == other->len :
+			named != NULL && named != step->named && named->slot == step->named->slot)
+			return true;
+	}
+	return false;
+}
+
+const JsonNode *
+plain_element_id(int type, const JsonNode *elements, const JsonNode *id)
+{
+	const char *end = id->u.text + id->len;
+	const char *text = memchr(id->u.text, '.', id->len);
+	bool		in_slice = false;
+	StringInfoData plain;
+	JsonNode   *made;
+
+	if (text == NULL)
+		return id;
+	initStringInfo(&plain);
+	appendBinaryStringInfo(&plain, id->u.text, text - id->u.text);
+	while (text != NULL)
+	{
+		Step		step;
+		int			from = type;
+
+		type = take_step(&step, from, text + 1, end);
+		appendStringInfoChar(&plain, '.');
+		if (step.named == NULL)
+			appendBinaryStringInfo(&plain, step.text, step.len);
+		else
+		{
+			appendStringInfo(&plain, "%.*s[x]", step.named->base_len, step.text);
+			if (step.len > step.name_len)
+				appendBinaryStringInfo(&plain, step.text + step.name_len, step.len - step.name_len);
+			else if (!in_slice || speaks_of_choice(elements, id, &step, from, false))
+				appendStringInfo(&plain, ":%.*s", step.name_len, step.text);
+		}
+		in_slice |= step.len > step.name_len;
+		text = step.text + step.len < end ? step.text + step.len : NULL;
+	}
+	made = palloc0(sizeof(JsonNode));
+	made->kind = NODE_STRING;
+	made->u.text = plain.data;
+	made->len = plain.len;
+	return made;
+}
+
 static void
-overlay(ProfileElement *root, const JsonNode *elements)
+add_definition(ProfileElement *element, const JsonNode *definition)
+{
+	/* one of each profile of the chain, and one that names types */
+	if (element->definition_count == 0)
+		element->definitions = palloc(sizeof(JsonNode *) * 2 * (PROFILE_CHAIN_MAX + 1));
+	if (element->definition_count < 2 * (PROFILE_CHAIN_MAX + 1))
+		element->definitions[element->definition_count++] = definition;
+}
+
+/* Leaves the choice the types that the differential `elements` names, of which `type` is one. */
+static void
+narrow_choice(ProfileElement *choice, const JsonNode *elements, const JsonNode *type)
+{
+	JsonNode	by[2] = {text_node("type", "type"), text_node("path", "$this")};
+	JsonNode	discriminator = object_node(NULL, by, 2);
+	JsonNode	slicing[3] = {array_node("discriminator", &discriminator, 1), {.key = "ordered", .key_len = 7, .kind = NODE_FALSE}, text_node("rules", "closed")};
+	JsonNode	parts[2] = {object_node("slicing", slicing, 3)};
+	JsonNode	types[64];
+	int			count = 0;
+
+	if (choice->narrowed_by == elements)
+	{
+		const JsonNode *before = child_of(choice->narrowed, "type");
+
+		for (uint32 i = 0; i < before->len && count < (int) lengthof(types) - 1; i++)
+		{
+			if (same_string(child_of(&before->u.children[i], "code"), child_of(type, "code")))
+				return;
+			types[count++] = before->u.children[i];
+		}
+	}
+	else
+	{
+		choice->narrowed_by = elements;
+		choice->narrowed = palloc(sizeof(JsonNode));
+		add_definition(choice, choice->narrowed);
+	}
+	types[count++] = *type;
+	parts[1] = array_node("type", types, count);
+	*choice->narrowed = object_node(NULL, parts, 2);
+}
+
+/* Of every type of a choice that an element's id names: what the tree is to have of the choice and of its slice */
+static void
+name_types(ProfileElement *root, int type, const JsonNode *elements, const JsonNode *id, const JsonNode *plain)
+{
+	const char *end = id->u.text + id->len;
+	const char *plain_end = plain->u.text + plain->len;
+	const char *text = memchr(id->u.text, '.', id->len);
+	const char *to = memchr(plain->u.text, '.', plain->len);
+	ProfileElement *at = root;
+
+	while (text != NULL && to != NULL)
+	{
+		ProfileElement *parent = at;
+		Step		step;
+		Step		made;
+		const FhirElement *named;
+		int			from = type;
+
+		type = take_step(&step, from, text + 1, end);
+		(void) take_step(&made, from, to + 1, plain_end);
+		at = reach(parent, made.text, made.len);
+		named = step.named;
+		if (named != NULL)
+		{
+			JsonNode	node = type_definition(named);
+			JsonNode	types = array_node("type", &node, 1);
+			JsonNode   *definition = palloc(sizeof(JsonNode));
+
+			*definition = object_node(NULL, &types, 1);
+			if (made.len == made.name_len)
+			{
+				/* within a slice: the choice itself */
+				if (at->narrowed_by != elements)
+					add_definition(at, definition);
+				at->narrowed_by = elements;
+				at->narrowed = definition;
+			}
+			else
+			{
+				if (element_property(at, "type") == NULL)
+					add_definition(at, definition);
+				if (!speaks_of_choice(elements, id, &step, from, true))
+					narrow_choice(reach(parent, made.text, made.name_len), elements, &node);
+			}
+		}
+		text = step.text + step.len < end ? step.text + step.len : NULL;
+		to = made.text + made.len < plain_end ? made.text + made.len : NULL;
+	}
+}
+
+/*
+ * The id with the choice as its step (value[x]:valueQuantity) where only the
+ * path names the type: nothing but the path tells the short form from a slice
+ * of a choice that stays open.
+ */
+static const JsonNode *
+id_by_path(const JsonNode *definition, const JsonNode *id)
+{
+	const JsonNode *path = child_of(definition, "path");
+	const char *last = id->u.text + id->len;
+	const char *key;
+	JsonNode   *made;
+	int			name_len;
+	const char *colon;
+
+	if (path == NULL || path->kind != NODE_STRING)
+		return id;
+	while (last > id->u.text && last[-1] != '.')
+		last--;
+	colon = memchr(last, ':', id->u.text + id->len - last);
+	name_len = colon == NULL ? 0 : (int) (colon - last);
+	if (name_len <= 3 || memcmp(colon - 3, "[x]", 3) != 0)
+		return id;
+	for (key = path->u.text + path->len; key > path->u.text && key[-1] != '.';)
+		key--;
+	if (path->len >= 3 && memcmp(path->u.text + path->len - 3, "[x]", 3) == 0)
+		return id;
+	made = palloc0(sizeof(JsonNode));
+	made->kind = NODE_STRING;
+	made->u.text = psprintf("%.*s%.*s%.*s", (int) (last - id->u.text), id->u.text, (int) (path->u.text + path->len - key), key,
+							(int) (id->u.text + id->len - colon), colon);
+	made->len = strlen(made->u.text);
+	return made;
+}
+
+static void
+overlay(ProfileElement *root, int type, const JsonNode *elements)
 {
 	if (elements == NULL || elements->kind != NODE_ARRAY)
 		return;
 	for (uint32 i = 0; i < elements->len; i++)
 	{
 		const JsonNode *id = element_id(&elements->u.children[i]);
-		ProfileElement *element;
+		const JsonNode *plain;
 
 		CHECK_FOR_INTERRUPTS();
 		if (id == NULL || elements->u.children[i].kind != NODE_OBJECT)
 			continue;
-		element = reach_id(root, id);
-		if (element->definition_count == 0)
-			element->definitions = palloc(sizeof(JsonNode *) * (PROFILE_CHAIN_MAX + 1));
-		if (element->definition_count <= PROFILE_CHAIN_MAX)
-			element->definitions[element->definition_count++] = &elements->u.children[i];
+		id = id_by_path(&elements->u.children[i], id);
+		plain = plain_element_id(type, elements, id);
+		name_types(root, type, elements, id, plain);
+		add_definition(reach_id(root, plain), &elements->u.children[i]);
 	}
 }
 
@@ -460,7 +701,7 @@ overlay(ProfileElement *root, const JsonNode *elements)
  * snapshot and no differential stands for itself.
  */
 static bool
-overlay_chain(ProfileElement *root, const JsonNode *document, int depth)
+overlay_chain(ProfileElement *root, int type, const JsonNode *document, int depth)
 {
 	const JsonNode *base = child_of(document, "baseDefinition");
 	const JsonNode *differential = child_of(child_of(document, "differential"), "element");
@@ -480,12 +721,12 @@ overlay_chain(ProfileElement *root, const JsonNode *document, int depth)
 	}
 	if (base_document != NULL && differential != NULL)
 	{
-		if (!overlay_chain(root, base_document, depth + 1))
+		if (!overlay_chain(root, type, base_document, depth + 1))
 			return false;
-		overlay(root, differential);
+		overlay(root, type, differential);
 	}
 	else
-		overlay(root, snapshot != NULL ? snapshot : differential);
+		overlay(root, type, snapshot != NULL ? snapshot : differential);
 	return true;
 }
 
@@ -518,7 +759,7 @@ find_profile(const char *url, int len)
 		{
 			profile->type = fhir_type_find(type->u.text, type->len);
 			profile->root = new_element(type->u.text, type->len, NULL, 0);
-			profile->broken = !overlay_chain(profile->root, profile->document, 0);
+			profile->broken = !overlay_chain(profile->root, profile->type, profile->document, 0);
 		}
 		profile->ready = true;
 		MemoryContextSwitchTo(caller);

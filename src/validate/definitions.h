@@ -30,6 +30,8 @@ typedef struct ProfileElement
 	int			slice_count;
 	FhirExpr  **constraints;	/* parsed at first use, in the order of the definitions */
 	bool		constraints_ready;
+	const JsonNode *narrowed_by;	/* the last differential that names types of this choice */
+	JsonNode   *narrowed;		/* the definition that is made of it */
 } ProfileElement;
 
 typedef struct Profile
@@ -86,6 +88,17 @@ extern const JsonNode *element_property_like(const ProfileElement *element, cons
 
 /* Whether a value has all that a pattern has; `whole`: and nothing else (fixed values) */
 extern bool pattern_holds(const JsonNode *pattern, const JsonNode *node, bool whole);
+
+/*
+ * The id of an element of a profile for `type` as its tree has it: one type of
+ * a choice (Observation.valueQuantity) as its slice
+ * (Observation.value[x]:valueQuantity), within a slice where `elements` name no
+ * other type as the choice itself.
+ */
+extern const JsonNode *plain_element_id(int type, const JsonNode *elements, const JsonNode *id);
+
+/* One entry of ElementDefinition.type, as R4 has it of the element */
+extern JsonNode type_definition(const FhirElement *element);
 
 extern ProfileElement *element_child(const ProfileElement *element, const char *name, int len);
 

@@ -105,7 +105,7 @@ check_derivation(Validation *v, const FhirVisit *visit)
 		CHECK_FOR_INTERRUPTS();
 		if (id == NULL || id->kind != NODE_STRING)
 			continue;
-		in_base = find_element(profile->root, id);
+		in_base = find_element(profile->root, plain_element_id(profile->type, elements, id));
 		problem = in_base == NULL ? NULL : widened(in_base, definition, &rule);
 		if (problem == NULL)
 			continue;

@@ -184,9 +184,8 @@ emit(Snapshot *s, Definition *d, const char *id, const char *path)
 	s->elements[s->count++] = object_node(NULL, d->properties, d->count);
 }
 
-/* One entry of ElementDefinition.type */
-static JsonNode
-type_node(const FhirElement *element)
+JsonNode
+type_definition(const FhirElement *element)
 {
 	JsonNode	parts[2] = {text_node("code", "")};
 	int			count = 1;
@@ -207,9 +206,9 @@ type_node(const FhirElement *element)
 	return object_node(NULL, parts, count);
 }
 
-/* What R4 says of an element; `only`: one type of a choice */
+/* What R4 says of an element */
 static void
-core_definition(Definition *d, const Slot *slot, const FhirElement *only)
+core_definition(Definition *d, const Slot *slot)
 {
 	const FhirType *type = &fhir_types[slot->type];
 	const char *min = (slot->first->flags & FHIR_REQUIRED) != 0 ? "1" : "0";
@@ -233,9 +232,8 @@ core_definition(Definition *d, const Slot *slot, const FhirElement *only)
 	{
 		const FhirElement *element = &fhir_elements[i];
 
-		if (element->slot == slot->first->slot && (element->flags & (FHIR_SIBLING | FHIR_RESOURCE_TYPE)) == 0 &&
-			(only == NULL || element == only))
-			types[count++] = type_node(element);
+		if (element->slot == slot->first->slot && (element->flags & (FHIR_SIBLING | FHIR_RESOURCE_TYPE)) == 0)
+			types[count++] = type_definition(element);
 	}
 	set_property(d, array_node("type", types, count));
 }
@@ -273,13 +271,13 @@ child_layers(const Layers *layers, const char *name, int len)
 
 /* The type that an element's children are of: that of the model, or the one that a choice is narrowed to; 0: none */
 static int
-content_type(const Slot *slot, const FhirElement *only, const Definition *d)
+content_type(const Slot *slot, const Definition *d)
 {
 	const JsonNode *types = NULL;
 	const JsonNode *code;
 
-	if (only != NULL || (slot->first->flags & FHIR_CHOICE) == 0)
-		return only != NULL ? only->type : slot->first->type;
+	if ((slot->first->flags & FHIR_CHOICE) == 0)
+		return slot->first->type;
 	for (int i = 0; i < d->count; i++)
 	{
 		if (is_property(&d->properties[i], "type"))
@@ -293,10 +291,10 @@ content_type(const Slot *slot, const FhirElement *only, const Definition *d)
 
 /* The children of an element: always those of an inner type, those of others only where a profile speaks of them */
 static void
-emit_content(Snapshot *s, const Slot *slot, const FhirElement *only, const Definition *d, const Layers *layers,
+emit_content(Snapshot *s, const Slot *slot, const Definition *d, const Layers *layers,
 			 const char *id, const char *path)
 {
-	int			type = content_type(slot, only, d);
+	int			type = content_type(slot, d);
 
 	if (type >= FHIR_RESOURCE_BASE && (own_backbone(slot) || has_children(layers)))
 		emit_children(s, type, layers, id, path);
@@ -319,7 +317,7 @@ add_slicing(Definition *d, const char *kind, const char *path)
 
 /* A slice: what R4 says of the element and the profile of the slice; within it what the profile says of all items holds too. */
 static void
-emit_slice(Snapshot *s, const Slot *slot, const FhirElement *only, const Layers *general, ProfileElement *slice,
+emit_slice(Snapshot *s, const Slot *slot, const Layers *general, ProfileElement *slice,
 		   const char *name, const char *id, const char *path)
 {
 	Definition *d = palloc(sizeof(Definition));
@@ -329,57 +327,34 @@ emit_slice(Snapshot *s, const Slot *slot, const FhirElement *only, const Layers 
 	if (general->count > 0)
 		memcpy(layers.elements, general->elements, general->count * sizeof(ProfileElement *));
 	layers.elements[layers.count++] = slice;
-	core_definition(d, slot, only);
+	core_definition(d, slot);
 	set_property(d, number_node("min", "0"));
 	set_property(d, text_node("sliceName", name));
 	apply_element(d, slice);
 	emit(s, d, slice_id, path);
-	emit_content(s, slot, only, d, &layers, slice_id, path);
+	emit_content(s, slot, d, &layers, slice_id, path);
 }
 
-/* All slices of an element, and the types of a choice that the profile names by their keys (valueQuantity) */
 static void
-emit_slices(Snapshot *s, const Slot *slot, const Layers *parents, const Layers *layers, const char *id, const char *path)
+emit_slices(Snapshot *s, const Slot *slot, const Layers *layers, const char *id, const char *path)
 {
-	const FhirType *type = &fhir_types[slot->type];
-
 	for (int i = 0; i < layers->count; i++)
 	{
 		for (int k = 0; k < layers->elements[i]->slice_count; k++)
 		{
 			ProfileElement *slice = layers->elements[i]->slices[k];
 
-			emit_slice(s, slot, NULL, layers, slice, pnstrdup(slice->slice, slice->slice_len), id, path);
+			emit_slice(s, slot, layers, slice, pnstrdup(slice->slice, slice->slice_len), id, path);
 		}
-	}
-	for (int i = type->first; (slot->first->flags & FHIR_CHOICE) != 0 && i < type->first + type->count; i++)
-	{
-		const FhirElement *element = &fhir_elements[i];
-		const char *key = fhir_string(element->name);
-		Layers		named;
-
-		if (element->slot != slot->first->slot || (element->flags & FHIR_SIBLING) != 0)
-			continue;
-		named = child_layers(parents, key, element->name_len);
-		for (int k = 0; k < named.count; k++)
-			emit_slice(s, slot, element, layers, named.elements[k], key, id, path);
 	}
 }
 
 static bool
-is_sliced(const Slot *slot, const Layers *parents, const Layers *layers)
+is_sliced(const Layers *layers)
 {
-	const FhirType *type = &fhir_types[slot->type];
-
 	for (int i = 0; i < layers->count; i++)
 	{
 		if (layers->elements[i]->slice_count > 0)
-			return true;
-	}
-	for (int i = type->first; (slot->first->flags & FHIR_CHOICE) != 0 && i < type->first + type->count; i++)
-	{
-		if (fhir_elements[i].slot == slot->first->slot &&
-			child_layers(parents, fhir_string(fhir_elements[i].name), fhir_elements[i].name_len).count > 0)
 			return true;
 	}
 	return false;
@@ -393,10 +368,10 @@ emit_element(Snapshot *s, const Slot *slot, const Layers *parents, const char *i
 	char	   *own_id = psprintf("%s.%s", id, slot->name);
 	char	   *own_path = psprintf("%s.%s", path, slot->name);
 
-	core_definition(d, slot, NULL);
+	core_definition(d, slot);
 	for (int i = 0; i < layers.count; i++)
 		apply_element(d, layers.elements[i]);
-	if (is_sliced(slot, parents, &layers))
+	if (is_sliced(&layers))
 	{
 		if (slot->first->type == fhir_extension_type)
 			add_slicing(d, "value", "url");
@@ -404,8 +379,8 @@ emit_element(Snapshot *s, const Slot *slot, const Layers *parents, const char *i
 			add_slicing(d, "type", "$this");
 	}
 	emit(s, d, own_id, own_path);
-	emit_content(s, slot, NULL, d, &layers, own_id, own_path);
-	emit_slices(s, slot, parents, &layers, own_id, own_path);
+	emit_content(s, slot, d, &layers, own_id, own_path);
+	emit_slices(s, slot, &layers, own_id, own_path);
 }
 
 /* The elements of a type in R4's order */

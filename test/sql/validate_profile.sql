@@ -115,6 +115,38 @@ SELECT pg_temp.profile('typed', 'Observation', 'http://hl7.org/fhir/StructureDef
 SELECT pg_temp.issues('{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1,"unit":"kg"}}', 'http://example.vn/typed');
 SELECT pg_temp.issues('{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1}}', 'http://example.vn/typed');
 SELECT pg_temp.issues('{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueString":"1"}', 'http://example.vn/typed');
+-- one type of a choice named by its key: a closed slice of it, with or without the slice's name; within a slice the choice itself
+SELECT pg_temp.profile('named', 'Observation', 'http://hl7.org/fhir/StructureDefinition/Observation', $$[
+	{"id":"Observation.valueQuantity","path":"Observation.valueQuantity"},
+	{"id":"Observation.valueQuantity.unit","path":"Observation.valueQuantity.unit","min":1},
+	{"id":"Observation.component","path":"Observation.component","slicing":{"discriminator":[{"type":"value","path":"code"}],"rules":"open"}},
+	{"id":"Observation.component:a","path":"Observation.component","sliceName":"a"},
+	{"id":"Observation.component:a.code","path":"Observation.component.code","patternCodeableConcept":{"text":"a"}},
+	{"id":"Observation.component:a.valueQuantity","path":"Observation.component.valueQuantity","min":1}]$$);
+SELECT pg_temp.profile('named2', 'Observation', 'http://hl7.org/fhir/StructureDefinition/Observation', $$[
+	{"id":"Observation.value[x]:quantity","path":"Observation.valueQuantity","sliceName":"quantity"},
+	{"id":"Observation.valueString","path":"Observation.valueString","sliceName":"valueString","maxLength":3},
+	{"id":"Observation.effectiveDateTime","path":"Observation.effectiveDateTime","min":1}]$$);
+SELECT pg_temp.profile('named3', 'Observation', 'http://hl7.org/fhir/StructureDefinition/Observation', $$[
+	{"id":"Observation.value[x]","path":"Observation.value[x]","min":1},
+	{"id":"Observation.valueQuantity","path":"Observation.valueQuantity"},
+	{"id":"Observation.valueQuantity.unit","path":"Observation.valueQuantity.unit","min":1}]$$);
+SELECT p, e ->> 'id' AS id, e ->> 'min' AS min, e #>> '{slicing,rules}' AS rules, e ->> 'sliceName' AS slice, jsonb_path_query_array(e, '$.type[*].code') AS types
+FROM unnest(ARRAY['named', 'named2', 'named3']) WITH ORDINALITY AS p(p, o), jsonb_array_elements(ehr.snapshot('http://example.vn/' || p) #> '{snapshot,element}') WITH ORDINALITY AS x(e, n)
+WHERE e ->> 'id' ~ '(value|effective)[[]x[]](:[^.]*)?$' AND (jsonb_array_length(e -> 'type') < 3 OR e ? 'slicing') ORDER BY o, n;
+CREATE TEMP TABLE chosen AS SELECT n, '{"resourceType":"Observation","status":"final","code":{"text":"x"}}'::jsonb || more::jsonb AS doc FROM unnest(ARRAY[
+	'{}', '{"valueQuantity":{"value":1,"unit":"kg"}}', '{"valueQuantity":{"value":1},"effectiveDateTime":"2020"}', '{"valueString":"long","effectivePeriod":{"start":"2020"}}',
+	'{"valueString":"abc","effectiveDateTime":"2020"}', '{"valueBoolean":true}', '{"component":[{"code":{"text":"a"},"valueString":"x"},{"code":{"text":"b"},"valueString":"x"}]}',
+	'{"component":[{"code":{"text":"a"},"valueQuantity":{"value":1}},{"code":{"text":"a"}}]}']) WITH ORDINALITY AS c(more, n);
+SELECT p, n, i ->> 'severity' AS severity, i #>> '{details,coding,0,code}' AS rule, i #>> '{expression,0}' AS path
+FROM unnest(ARRAY['named', 'named2', 'named3']) WITH ORDINALITY AS p(p, o), chosen, jsonb_array_elements(ehr.validate(doc, 'http://example.vn/' || p) -> 'issue') AS i
+WHERE i #>> '{details,coding,0,code}' LIKE 'profile%' ORDER BY o, n, rule, path;
+-- the snapshot, loaded alone, judges the same
+CREATE TEMP TABLE judged AS SELECT p, n, ehr.validate(doc, 'http://example.vn/' || p) -> 'issue' AS issues FROM unnest(ARRAY['named', 'named2', 'named3']) AS p, chosen;
+UPDATE ehr.definition SET doc = ehr.snapshot(url) - 'differential' WHERE url LIKE 'http://example.vn/named%';
+SELECT p, n FROM judged JOIN chosen USING (n)
+WHERE (SELECT jsonb_agg(i ORDER BY i::text) FROM jsonb_array_elements(issues) i) IS DISTINCT FROM
+	(SELECT jsonb_agg(i ORDER BY i::text) FROM jsonb_array_elements(ehr.validate(doc, 'http://example.vn/' || p) -> 'issue') i);
 SELECT pg_temp.profile('card', 'Identifier', 'http://hl7.org/fhir/StructureDefinition/Identifier', $$[
 	{"id":"Identifier.system","path":"Identifier.system","min":1,"fixedUri":"http://example.vn/card"}, {"id":"Identifier.value","path":"Identifier.value","min":1}]$$);
 SELECT pg_temp.profile('carded', 'Patient', 'http://hl7.org/fhir/StructureDefinition/Patient', $$[

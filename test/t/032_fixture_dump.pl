@@ -3,6 +3,9 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+use EhrTest;
 use File::Compare qw(compare);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -67,4 +70,39 @@ cmp_ok($outcomes{$database}, '>', 10, "definitions are what validate() asks: $ou
 is($outcomes{bare}, 0, 'and without them none');
 
 $node->stop;
+
+# Those with a store: in a new cluster the roles, then the dump, whose CREATE EXTENSION makes this build's, then upgrade_store().
+# Rows, owners, row security and privileges are as they were, and sessions read what they read.
+my @stores = sort map { s{.*/(.*)[.]sql[.]xz$}{$1}r } glob("$folder/*-store.sql.xz");
+cmp_ok(scalar @stores, '>=', 1, 'dumps with a store: ' . join(', ', @stores));
+for my $dump (@stores)
+{
+	my $new = ehr_node($dump);
+	my $file = scratch() . "/$dump.sql";
+	my $answers = scratch() . "/$dump.answers";
+	my $db = 'city';
+	my $count = 'SELECT count(*) FROM ehr_store.resource WHERE subject IS NOT NULL';
+	system_or_bail('sh', '-c', "xz -dc '$folder/$dump.sql.xz' >'$file'");
+	$new->safe_psql('postgres', q{DO $$ BEGIN IF to_regrole('postgres') IS NULL THEN CREATE ROLE postgres SUPERUSER; END IF; END $$});
+	$new->safe_psql('postgres', "CREATE DATABASE $db");
+	$new->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $db, '-o', '/dev/null', '-f', $file ], "$dump is restored");
+	$new->safe_psql($db, 'SELECT ehr.upgrade_store()');
+	run_log([ 'psql', '-X', '-q', '-A', '-t', '-d', $new->connstr($db), '-o', $answers, '-f', "$folder/store_questions.sql" ]);
+	is(compare($answers, "$folder/$dump.answers"), 0, "$dump: the same rows, documents, owners, row security, roles") or diag(slurp_file($answers));
+	is($new->safe_psql($db, q{SELECT version = ehr.version() FROM ehr_store.store_info}), 't', "$dump: the store is of this build's version");
+	is($new->safe_psql($db, q{SELECT check_name, detail FROM ehr.self_check() WHERE NOT ok AND check_name NOT IN ('durability', 'vault key', 'session keys')}), '', "$dump: self_check() finds nothing");
+
+	$new->safe_psql($db, "SELECT ehr.add_session_key('test', '" . issuer() . "')");
+	my $person = $new->safe_psql($db, q{SELECT p.id FROM ehr_store.person p WHERE p.key = (SELECT ehr_internal.person_root(l.person) FROM ehr_store.resource_key k JOIN ehr_store.person_link l ON l.subject = k.key WHERE k.id = 'fixture-2')});
+	my %doctor = map { $_ => [ 'clinician', "fixture-$_", ehr_org => '99999', ehr_purpose => 'TREAT' ] } qw(granted withdrawn);
+	my $all = as_session($new, $db, 'fixture_app', [ 'citizen', $person, ehr_purpose => 'PATRQT' ], $count);
+	is($all, '5', "$dump: the citizen of two merged persons reads the rows of both");
+	# a label needs a consent of its own
+	is(as_session($new, $db, 'fixture_app', $doctor{granted}, $count), '4', "$dump: the doctor with consent too, but for what is labelled");
+	is(as_session($new, $db, 'fixture_app', $doctor{withdrawn}, $count), '0', "$dump: the one whose consent was withdrawn reads nothing");
+	is(as_session($new, $db, 'fixture_app', undef, $count), '0', "$dump: nor does nobody");
+	like(as_session($new, $db, 'fixture_app', [ 'clinician', 'dr-fixture', ehr_org => '79001', ehr_purpose => 'TREAT' ],
+		q{SELECT ehr.put('{"resourceType":"Observation","id":"fixture-o","status":"amended","code":{"text":"x"},"subject":{"reference":"Patient/fixture-2"}}') #>> '{meta,versionId}'}), qr/^3$/, "$dump: writing goes on");
+	$new->stop;
+}
 done_testing();

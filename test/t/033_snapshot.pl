@@ -29,7 +29,7 @@ sub skeleton
 }
 
 SKIP: {
-	skip "HL7's package is not there: $package", 3 unless -e $package;
+	skip "HL7's package is not there: $package", 4 unless -e $package;
 	my $dir = tempdir(CLEANUP => 1);
 	chmod 0755, $dir;
 	system_or_bail('tar', '-xzf', $package, '-C', $dir);
@@ -43,6 +43,12 @@ SKIP: {
 	close $all;
 	chmod 0644, "$dir/all";
 	$node->safe_psql('postgres', "$load COPY published FROM '$dir/all' (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')");
+
+	# why input cannot ask that element ids of a resource be unique (doc/fhir.md): in R4's own definitions they are not
+	my $repeated = $node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE (SELECT count(i) > count(DISTINCT i) FROM jsonb_path_query(doc, '$.snapshot.element[*].id') AS i)
+			OR (SELECT count(i) > count(DISTINCT i) FROM jsonb_path_query(doc, '$.differential.element[*].id') AS i)),
+		count(*) FILTER (WHERE jsonb_path_query_array(doc, '$.snapshot.element[*].id') @> (jsonb_path_query_array(doc, '$.differential.element[*].id') -> 0)), count(*) FROM published});
+	is($repeated, '0|652|658', 'element ids: not repeated within snapshot or differential, but between both, in 652 of 658 definitions');
 
 	# a profile that says nothing has the snapshot of its type
 	my $types = $node->safe_psql('postgres', q{
@@ -70,9 +76,8 @@ SKIP: {
 		$lines{$_}-- for @$old;
 		note(join "\n  ", $url, map { ($lines{$_} > 0 ? '+ ' : '- ') . $_ } grep { $lines{$_} } sort keys %lines);
 	}
-	# 14 of the 18: a differential that names one type of a choice (valueQuantity) narrows the choice itself to it in HL7's snapshots, here it
-	# speaks of that type alone; two published snapshots lack elements; two name another element's content differently
-	cmp_ok(@differ, '<=', 18, "$count published profiles, of which " . ($count - @differ) . ' have the very elements of their published snapshots');
+	# two published snapshots lack elements of their type, one names another element's content differently
+	cmp_ok(@differ, '<=', 3, "$count published profiles, of which " . ($count - @differ) . ' have the very elements of their published snapshots');
 }
 
 # a Bundle twice as large takes twice as long: references, fullUrls and entries are sorted or walked once
