@@ -165,19 +165,47 @@ function_named(char *name, int n, const Oid *types)
 	return LookupFuncName(list_make2(makeString("ehr"), makeString(name)), n, types, true);
 }
 
+typedef struct Questions
+{
+	Oid			consented;
+	Oid			authored;
+	Oid			shared;
+} Questions;
+
+static bool
+is_call(Node *node, Oid function)
+{
+	return IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == function;
+}
+
 /*
  * row_consented(...) OR row_authored(...) OR (subject IS NULL AND row_shared(...)),
- * as create_consent() writes it into policies: its first call, else NULL.
+ * as create_consent() writes it into policies and with nothing added: its
+ * first call, else NULL.
  */
 static FuncExpr *
-three_questions(Expr *clause, Oid consented, Oid authored)
+three_questions(Expr *clause, const Questions *q)
 {
 	List	   *arms = is_orclause(clause) ? ((BoolExpr *) clause)->args : NIL;
+	List	   *row;
+	List	   *authored;
+	List	   *last;
+	NullTest   *absent;
 
-	if (list_length(arms) != 3 ||
-		!IsA(linitial(arms), FuncExpr) || linitial_node(FuncExpr, arms)->funcid != consented ||
-		!IsA(lsecond(arms), FuncExpr) || lsecond_node(FuncExpr, arms)->funcid != authored ||
-		!is_andclause(lthird(arms)) || !IsA(linitial(((BoolExpr *) lthird(arms))->args), NullTest))
+	if (list_length(arms) != 3 || !is_call(linitial(arms), q->consented) || !is_call(lsecond(arms), q->authored) ||
+		!is_andclause(lthird(arms)))
+		return NULL;
+	row = linitial_node(FuncExpr, arms)->args;
+	authored = lsecond_node(FuncExpr, arms)->args;
+	last = ((BoolExpr *) lthird(arms))->args;
+	if (list_length(last) != 2 || !IsA(linitial(last), NullTest) || !is_call(lsecond(last), q->shared))
+		return NULL;
+	absent = linitial_node(NullTest, last);
+	/* all of the same row: key, subject, more_subjects, type, labels, author, happened */
+	if (absent->nulltesttype != IS_NULL || !equal(absent->arg, lsecond(row)) ||
+		!equal(linitial(lsecond_node(FuncExpr, last)->args), lfourth(row)) ||
+		!equal(linitial(authored), lsecond(row)) || !equal(lsecond(authored), lthird(row)) ||
+		!equal(lthird(authored), list_nth(row, 5)))
 		return NULL;
 	return linitial_node(FuncExpr, arms);
 }
@@ -187,8 +215,8 @@ ask_once(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	static const Oid row_types[] = {INT8OID, INT8OID, INT8ARRAYOID, INT2OID, INT4OID, TEXTOID, DATEOID};
 	static const Oid author_types[] = {INT8OID, INT8ARRAYOID, TEXTOID};
-	Oid			consented;
-	Oid			authored;
+	static const Oid shared_types[] = {INT2OID};
+	Questions	q;
 	Oid			whole;
 	ListCell   *lc;
 
@@ -196,15 +224,16 @@ ask_once(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 		prev_set_rel_pathlist(root, rel, rti, rte);
 	if (rte->rtekind != RTE_RELATION || rel->baserestrictinfo == NIL || !executor_protects(rte->relid))
 		return;
-	consented = function_named("row_consented", lengthof(row_types), row_types);
-	authored = function_named("row_authored", lengthof(author_types), author_types);
+	q.consented = function_named("row_consented", lengthof(row_types), row_types);
+	q.authored = function_named("row_authored", lengthof(author_types), author_types);
+	q.shared = function_named("row_shared", lengthof(shared_types), shared_types);
 	whole = function_named("may_read_row", lengthof(row_types), row_types);
-	if (!OidIsValid(consented) || !OidIsValid(authored) || !OidIsValid(whole))
+	if (!OidIsValid(q.consented) || !OidIsValid(q.authored) || !OidIsValid(q.shared) || !OidIsValid(whole))
 		return;
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *info = lfirst_node(RestrictInfo, lc);
-		FuncExpr   *call = three_questions(info->clause, consented, authored);
+		FuncExpr   *call = three_questions(info->clause, &q);
 
 		if (call == NULL)
 			continue;
