@@ -34,7 +34,7 @@ my $sql = join("\n", map { "SELECT ehr.fhirpath_query_array(\$d\$$document\$d\$,
 my @results = split /\n/, $node->safe_psql('postgres', Encode::encode('UTF-8', $sql));
 for my $i (0 .. $#examples)
 {
-	is(Encode::decode('UTF-8', $results[$i] // ''), $examples[$i][1], $examples[$i][0]);
+	is(Encode::decode('UTF-8', $results[$i] // ''), $examples[$i][1], Encode::encode('UTF-8', $examples[$i][0]));
 }
 
 for my $source (glob("$top/src/core/fhirpath_functions*.c"))
@@ -52,7 +52,7 @@ my @statements = $patches =~ /(SELECT .*?;)\n-- (.*?)\n/gs;
 cmp_ok(scalar @statements, '>=', 6, 'the page on patches has examples');
 while (my ($statement, $result) = splice(@statements, 0, 2))
 {
-	is(Encode::decode('UTF-8', $node->safe_psql('postgres', Encode::encode('UTF-8', $statement))), $result, substr($statement, 0, 60));
+	is(Encode::decode('UTF-8', $node->safe_psql('postgres', Encode::encode('UTF-8', $statement))), $result, Encode::encode('UTF-8', substr($statement, 0, 60)));
 }
 
 # hostile expressions: a clear error, and soon
