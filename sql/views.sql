@@ -23,6 +23,11 @@ CREATE FUNCTION ehr_internal.view_resource(view_definition jsonb) RETURNS text
 	AS 'MODULE_PATHNAME', 'view_resource';
 COMMENT ON FUNCTION ehr_internal.view_resource(jsonb) IS 'resource type that a ViewDefinition is about';
 
+CREATE FUNCTION ehr_internal.view_depends_on_more(view_definition jsonb) RETURNS bool
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'view_depends_on_more';
+COMMENT ON FUNCTION ehr_internal.view_depends_on_more(jsonb) IS 'whether rows of a ViewDefinition can change though their resource does not: by the clock, value sets, profiles or other resources';
+
 CREATE FUNCTION ehr_internal.view_column_list(view_definition jsonb) RETURNS text
 	LANGUAGE sql STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -98,6 +103,11 @@ BEGIN
 	IF to_regclass('ehr_store.' || name) IS NOT NULL THEN
 		RAISE duplicate_table USING MESSAGE = format('ehr_store.%s exists', name),
 			HINT = 'Choose another name, or drop the view with ehr.drop_view(name) first.';
+	END IF;
+	IF materialized AND ehr_internal.view_depends_on_more(view_definition) THEN
+		RAISE feature_not_supported USING MESSAGE = 'a materialized view cannot depend on more than each resource itself',
+			DETAIL = 'The definition asks for the clock, value sets, profiles or other resources, whose changes would not be seen.',
+			HINT = 'Make a plain view of it.';
 	END IF;
 	IF materialized THEN
 		EXECUTE format('CREATE TABLE ehr_store.%I (%s, %s)', name,

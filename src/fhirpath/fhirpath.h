@@ -65,4 +65,21 @@ extern void fhirpath_read_variables(const Jsonb *vars, FhirPathInput *input);
  */
 extern FhirPathHost fhirpath_host;
 
+/* fhirpath_host as one caller offers it to the core */
+typedef struct FhirPathAsk
+{
+	FhirPathHost host;
+	MemoryContext memory;		/* for an error that waits */
+	ErrorData  *raised;
+} FhirPathAsk;
+
+/* Lets evaluations with this input ask other rooms; `ask` is all zero at first and lives as long as the input. */
+extern void fhirpath_offer_rooms(FhirPathAsk *ask, FhirPathInput *input, MemoryContext memory);
+
+/* After each evaluation: raises what another room raised in it. */
+extern void fhirpath_raise_rooms(FhirPathAsk *ask);
+
+/* now() of this input: the transaction's time in the session's zone. */
+extern void fhirpath_set_clock(FhirPathInput *input);
+
 #endif							/* EHR_FHIRPATH_ROOM_H */

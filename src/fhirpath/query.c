@@ -4,16 +4,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "core/fhirpath_eval.h"
@@ -55,8 +52,7 @@ typedef struct PathCall
 	int			next;
 	bool		giving;
 	bool		registered;		/* stop_giving, with the node's context */
-	FhirPathHost host;			/* of fhirpath_host, whose errors wait until the core has returned */
-	ErrorData  *raised;
+	FhirPathAsk ask;			/* of other rooms */
 } PathCall;
 
 static const char *
@@ -71,62 +67,6 @@ what_is_needed(uint32 needs)
 	if (needs & FHIRPATH_NEEDS_RESOURCES)
 		return "other resources";
 	return "variables";
-}
-
-/* -- other rooms: an error of theirs must not jump across the core ---------- */
-
-#define ASK_ROOM(call, answer, question) \
-	do { \
-		MemoryContext core_memory = CurrentMemoryContext; \
-		PG_TRY(); \
-		{ \
-			answer = question; \
-		} \
-		PG_CATCH(); \
-		{ \
-			MemoryContextSwitchTo((call)->variables); \
-			(call)->raised = CopyErrorData(); \
-			FlushErrorState(); \
-		} \
-		PG_END_TRY(); \
-		MemoryContextSwitchTo(core_memory); \
-	} while (0)
-
-static int
-host_member_of(void *arg, const char *value_set, size_t len, const FpItem *item)
-{
-	volatile int answer = -2;
-
-	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.member_of(fhirpath_host.arg, value_set, len, item));
-	return answer;
-}
-
-static int
-host_conforms_to(void *arg, const char *profile, size_t len, const FpItem *item)
-{
-	volatile int answer = -2;
-
-	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.conforms_to(fhirpath_host.arg, profile, len, item));
-	return answer;
-}
-
-static const JbContainer *
-host_resolve(void *arg, const char *reference, size_t len, uint32_t *size)
-{
-	const JbContainer *volatile answer = NULL;
-
-	ASK_ROOM((PathCall *) arg, answer, fhirpath_host.resolve(fhirpath_host.arg, reference, len, size));
-	return answer;
-}
-
-static void
-set_host(PathCall *call)
-{
-	call->host.arg = call;
-	call->host.member_of = fhirpath_host.member_of == NULL ? NULL : host_member_of;
-	call->host.conforms_to = fhirpath_host.conforms_to == NULL ? NULL : host_conforms_to;
-	call->host.resolve = fhirpath_host.resolve == NULL ? NULL : host_resolve;
-	call->input.host = &call->host;
 }
 
 static PathCall *
@@ -180,21 +120,7 @@ plan_call(PathCall *call, FunctionCallInfo fcinfo, bool immutable)
 	call->source_fixed = get_fn_expr_arg_stable(fcinfo->flinfo, 1);
 	call->input.step_limit = immutable ? FHIRPATH_STEPS : fhirpath_step_limit;
 	if (!immutable)
-		set_host(call);
-}
-
-/* now(): the statement's time in the session's zone */
-static void
-set_clock(PathCall *call)
-{
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	struct pg_tm tm;
-	fsec_t		fraction;
-	int			zone = 0;
-
-	call->input.now = now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-	if (timestamp2tm(now, &zone, &tm, &fraction, NULL, NULL) == 0)
-		call->input.zone = -zone / 60;
+		fhirpath_offer_rooms(&call->ask, &call->input, call->variables);
 }
 
 static void
@@ -231,7 +157,7 @@ begin_call(FunctionCallInfo fcinfo, bool immutable)
 	if (!immutable && PG_NARGS() > 2)
 		set_variables(call, PG_DETOAST_DATUM(PG_GETARG_DATUM(2)));
 	if (unlikely(call->needs & FHIRPATH_NEEDS_CLOCK))
-		set_clock(call);
+		fhirpath_set_clock(&call->input);
 	/* who asks other rooms may come back here for another document */
 	if (unlikely(call->needs & (FHIRPATH_NEEDS_RESOURCES | FHIRPATH_NEEDS_PROFILES | FHIRPATH_NEEDS_TERMINOLOGY)))
 	{
@@ -252,13 +178,7 @@ static bool
 end_call(PathCall *call, CoreStatus status, bool silent, bool *failed)
 {
 	*failed = false;
-	if (unlikely(call->raised != NULL))
-	{
-		ErrorData  *raised = call->raised;
-
-		call->raised = NULL;
-		ReThrowError(raised);
-	}
+	fhirpath_raise_rooms(&call->ask);
 	if (likely(status == CORE_OK))
 		return true;
 	if (silent && (status == CORE_INVALID || status == CORE_TOO_DEEP))

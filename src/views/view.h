@@ -69,6 +69,7 @@ typedef struct ViewSelect
 typedef struct View
 {
 	int			resource;		/* number of the resource type */
+	uint32		needs;			/* FHIRPATH_NEEDS_… of all expressions */
 	FhirPathPlan **where;
 	int			where_count;
 	ViewColumn *columns;		/* by slot */

@@ -225,6 +225,7 @@ prepare_path(Reader *r, const char *text)
 	if (status == CORE_OK)
 	{
 		check_variables(r, path);
+		r->view->needs |= fhirpath_needs(path);
 		status = fhirpath_plan(cx, path, &plan, &error);
 	}
 	if (status == CORE_INVALID || status == CORE_TOO_LARGE || status == CORE_TOO_DEEP)

@@ -87,6 +87,7 @@ evaluate(ViewRun *run, const FhirPathPlan *plan, const FpItem *focus, const char
 		fhir_raise_core(status);
 		g.count = 0;
 	}
+	fhirpath_raise_rooms(&run->ask);
 	if (g.failed)
 		status = CORE_NO_MEMORY;
 	if (status != CORE_OK)
@@ -305,6 +306,9 @@ view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows)
 	memset(rows, 0, sizeof(*rows));
 	run->input.doc = (const JbContainer *) &resource->root;
 	run->input.size = VARSIZE(resource) - VARHDRSZ;
+	run->input.step_limit = fhirpath_step_limit;
+	if (run->view->needs & FHIRPATH_NEEDS_CLOCK)
+		fhirpath_set_clock(&run->input);
 	fhirpath_begin(run->ev, &run->input);
 	document = fhirpath_document(run->ev);
 	if (!is_of_type(run->view, &document))
@@ -361,6 +365,7 @@ view_run(void **cache, MemoryContext parent, Datum definition)
 	run->row_index->kind = FP_INTEGER;
 	run->input.variables = run->view->variables;
 	run->input.variable_count = run->view->variable_count;
+	fhirpath_offer_rooms(&run->ask, &run->input, cx);
 	run->core = *fhir_core_context();
 	run->core.alloc = alloc_in;
 	run->core.arg = cx;

@@ -5,6 +5,7 @@
 #ifndef EHR_VIEW_RUN_H
 #define EHR_VIEW_RUN_H
 
+#include "fhirpath/fhirpath.h"
 #include "view.h"
 
 /* What a column holds in a row: places in the resource, or values of the evaluator */
@@ -29,6 +30,7 @@ typedef struct ViewRun
 	CoreContext core;			/* on cx */
 	FhirPathEval *ev;
 	FhirPathInput input;
+	FhirPathAsk ask;			/* of other rooms */
 	FpItem	   *row_index;		/* value of %rowIndex */
 	MemoryContext cx;
 } ViewRun;
@@ -44,10 +46,7 @@ extern ViewRun *view_run(void **cache, MemoryContext parent, Datum definition);
  */
 extern void view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows);
 
-/* An item as a value of a column; *isnull where its precision does not reach. */
+/* An item as a value of a column; *isnull where it has none, or its precision does not reach. */
 extern Datum view_datum(ViewRun *run, const ViewColumn *column, const ViewValue *value, bool *isnull);
-
-/* An item as JSON. */
-extern void view_json(ViewRun *run, const FpItem *item, JsonbValue *json);
 
 #endif							/* EHR_VIEW_RUN_H */

@@ -1,6 +1,7 @@
 /*
  * view_value.c
- *		From FHIRPath's items to values of columns, and to JSON.
+ *		From FHIRPath's items to values of columns: as room fhirpath has them
+ *		(result.c), and the times without a zone that only columns have.
  */
 #include "postgres.h"
 
@@ -11,11 +12,9 @@
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "fhir/fhir_tree.h"
 #include "view_run.h"
 
 pg_noreturn static void
@@ -28,137 +27,68 @@ raise_mismatch(const ViewColumn *column)
 			 errhint("Declare the column's type as the element has it, or convert the value in the path.")));
 }
 
-/* An item as text; JSON where it is no primitive. */
+/* An item as text; JSON where it is no primitive; NULL where it has no value (an extension only). */
 static text *
 item_text(ViewRun *run, const FpItem *item)
 {
-	const char *text;
-	uint32_t	len;
-	JsonbValue	json;
-	StringInfoData out;
+	text	   *result = fhirpath_item_pg_text(run->ev, item);
+	Jsonb	   *json = result != NULL ? NULL : fhirpath_item_jsonb(run->ev, item);
 
-	if (fhirpath_item_text(run->ev, item, &text, &len))
-		return cstring_to_text_with_len(text, len);
-	view_json(run, item, &json);
-	if (json.type != jbvBinary)
-		return NULL;
-	initStringInfo(&out);
-	JsonbToCString(&out, json.val.binary.data, json.val.binary.len);
-	return cstring_to_text_with_len(out.data, out.len);
+	return json == NULL ? result : cstring_to_text(JsonbToCString(NULL, &json->root, VARSIZE(json) - VARHDRSZ));
 }
 
-/* A primitive as a C string; NULL where it has no value (an extension only). */
+/* The text of a date and time, and where its time begins: NULL where it is a day, or less. */
 static char *
-item_cstring(ViewRun *run, const FpItem *item, const ViewColumn *column)
+time_of(ViewRun *run, const ViewColumn *column, const FpItem *item, char **whole)
 {
-	const char *text;
-	uint32_t	len;
+	text	   *value = fhirpath_item_pg_text(run->ev, item);
+	char	   *t;
 
-	if (item->kind == FP_NODE && item->json == JB_T_NULL)
-		return NULL;
-	if (!fhirpath_item_text(run->ev, item, &text, &len))
+	if (value == NULL)
 		raise_mismatch(column);
-	return pnstrdup(text, len);
+	*whole = text_to_cstring(value);
+	t = strchr(*whole, 'T');
+	return t == NULL || strlen(t) < 6 ? NULL : t + 1;
 }
 
+/* A moment: only of a value that has a time and a zone; a day is not made a moment. */
 static bool
-is_number(const FpItem *item)
+moment(ViewRun *run, const ViewColumn *column, const FpItem *item, Datum *result)
 {
-	return item->kind == FP_INTEGER || item->kind == FP_LONG || item->kind == FP_DECIMAL ||
-		(item->kind == FP_NODE && item->json == JB_T_NUMBER);
+	char	   *whole;
+	char	   *time = time_of(run, column, item, &whole);
+
+	return time != NULL && strpbrk(time, "Z+-") != NULL && fhirpath_item_timestamptz(item, result);
 }
 
-static Datum
-number_datum(ViewRun *run, const ViewColumn *column, const FpItem *item)
+/* A time of day, or a date and time without its zone: only of a value that has one. */
+static bool
+local_time(ViewRun *run, const ViewColumn *column, const FpItem *item, Datum *result)
 {
-	if (item->kind == FP_NODE && item->json == JB_T_NUMBER)
-		return DirectFunctionCall1(numeric_uplus, PointerGetDatum(item->u.text));
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(item_cstring(run, item, column)),
-							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-}
+	char	   *whole;
+	char	   *time = time_of(run, column, item, &whole);
 
-/*
- * Dates and times: only a value that is precise enough for the type; a partial
- * date is not made a day, nor a day a moment.
- */
-static Datum
-moment_datum(ViewRun *run, const ViewColumn *column, const FpItem *item, bool *isnull)
-{
-	char	   *value = item_cstring(run, item, column);
-	size_t		len = value == NULL ? 0 : strlen(value);
-	bool		has_day = len >= 10 && value[4] == '-' && value[7] == '-';
-	bool		has_time = has_day && len >= 16 && value[10] == 'T';
-	Datum		zone_free;
-
-	*isnull = false;
-	switch (column->type->oid)
+	if (column->type->oid == TIMESTAMPOID)
 	{
-		case DATEOID:
-			if (!has_day)
-				break;
-			value[10] = '\0';
-			return DirectFunctionCall1(date_in, CStringGetDatum(value));
-		case TIMEOID:
-			if (has_time)
-				value += 11;
-			else if (len < 5 || value[2] != ':')
-				break;
-			return DirectFunctionCall3(time_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		case TIMESTAMPTZOID:
-			/* without a zone it is no moment */
-			if (!has_time || (value[len - 1] != 'Z' && strpbrk(value + 11, "+-") == NULL))
-				break;
-			return DirectFunctionCall3(timestamptz_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		case TIMESTAMPOID:
-			if (!has_time)
-				break;
-			zone_free = DirectFunctionCall3(timestamp_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-			return zone_free;
+		if (time != NULL)
+			*result = DirectFunctionCall3(timestamp_in, CStringGetDatum(whole), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		return time != NULL;
 	}
-	*isnull = true;
-	return (Datum) 0;
+	if (time == NULL)
+		time = whole;
+	if (strlen(time) < 5 || time[2] != ':')
+		return false;
+	*result = DirectFunctionCall3(time_in, CStringGetDatum(time), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	return true;
 }
 
 static Datum
-item_datum(ViewRun *run, const ViewColumn *column, const FpItem *item, bool *isnull)
+number_datum(const ViewColumn *column, const FpItem *item)
 {
 	Datum		number;
-	JsonbValue	json;
-	text	   *text;
 
-	*isnull = false;
-	switch (column->type->oid)
-	{
-		case TEXTOID:
-			text = item_text(run, item);
-			*isnull = text == NULL;
-			return PointerGetDatum(text);
-		case JSONBOID:
-			view_json(run, item, &json);
-			return JsonbPGetDatum(JsonbValueToJsonb(&json));
-	}
-	if (item->kind == FP_NODE && item->json == JB_T_NULL)
-	{
-		*isnull = true;
-		return (Datum) 0;
-	}
-	switch (column->type->oid)
-	{
-		case BOOLOID:
-			if (item->kind == FP_BOOLEAN)
-				return BoolGetDatum(item->u.number != 0);
-			if (item->kind != FP_NODE || (item->json != JB_T_TRUE && item->json != JB_T_FALSE))
-				raise_mismatch(column);
-			return BoolGetDatum(item->json == JB_T_TRUE);
-		case DATEOID:
-		case TIMEOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-			return moment_datum(run, column, item, isnull);
-	}
-	if (!is_number(item))
+	if (!fhirpath_item_numeric(item, &number))
 		raise_mismatch(column);
-	number = number_datum(run, column, item);
 	switch (column->type->oid)
 	{
 		case INT4OID:
@@ -169,6 +99,40 @@ item_datum(ViewRun *run, const ViewColumn *column, const FpItem *item, bool *isn
 			return DirectFunctionCall1(numeric_float8, number);
 		default:
 			return number;
+	}
+}
+
+static Datum
+item_datum(ViewRun *run, const ViewColumn *column, const FpItem *item, bool *isnull)
+{
+	Datum		result = (Datum) 0;
+	bool		boolean;
+
+	*isnull = item->kind == FP_NODE && item->json == JB_T_NULL;
+	if (*isnull)
+		return result;
+	switch (column->type->oid)
+	{
+		case TEXTOID:
+			return PointerGetDatum(item_text(run, item));
+		case JSONBOID:
+			return JsonbPGetDatum(fhirpath_item_jsonb(run->ev, item));
+		case BOOLOID:
+			if (!fhirpath_item_boolean(item, &boolean))
+				raise_mismatch(column);
+			return BoolGetDatum(boolean);
+		case DATEOID:
+			*isnull = !fhirpath_item_date(item, &result);
+			return result;
+		case TIMESTAMPTZOID:
+			*isnull = !moment(run, column, item, &result);
+			return result;
+		case TIMEOID:
+		case TIMESTAMPOID:
+			*isnull = !local_time(run, column, item, &result);
+			return result;
+		default:
+			return number_datum(column, item);
 	}
 }
 
@@ -203,69 +167,4 @@ view_datum(ViewRun *run, const ViewColumn *column, const ViewValue *value, bool 
 		return (Datum) 0;
 	}
 	return item_datum(run, column, value->items, isnull);
-}
-
-/* ---- JSON ---- */
-
-static void
-node_json(const FpItem *item, JsonbValue *json)
-{
-	switch (item->json)
-	{
-		case JB_T_STRING:
-			json->type = jbvString;
-			json->val.string.val = unconstify(char *, item->u.text);
-			json->val.string.len = item->len;
-			break;
-		case JB_T_NUMBER:
-			json->type = jbvNumeric;
-			json->val.numeric = (Numeric) unconstify(char *, item->u.text);
-			break;
-		case JB_T_TRUE:
-		case JB_T_FALSE:
-			json->type = jbvBool;
-			json->val.boolean = item->json == JB_T_TRUE;
-			break;
-		case JB_T_CONTAINER:
-			json->type = jbvBinary;
-			json->val.binary.data = (JsonbContainer *) unconstify(char *, item->u.text);
-			json->val.binary.len = item->len;
-			break;
-		default:
-			json->type = jbvNull;
-	}
-}
-
-void
-view_json(ViewRun *run, const FpItem *item, JsonbValue *json)
-{
-	const char *text;
-	uint32_t	len;
-
-	if (item->kind == FP_NODE)
-	{
-		node_json(item, json);
-		return;
-	}
-	if (item->kind == FP_BOOLEAN)
-	{
-		json->type = jbvBool;
-		json->val.boolean = item->u.number != 0;
-		return;
-	}
-	if (!fhirpath_item_text(run->ev, item, &text, &len))
-	{
-		json->type = jbvNull;
-		return;
-	}
-	if (is_number(item))
-	{
-		json->type = jbvNumeric;
-		json->val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(text, len)),
-																ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-		return;
-	}
-	json->type = jbvString;
-	json->val.string.val = pnstrdup(text, len);
-	json->val.string.len = len;
 }

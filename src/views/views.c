@@ -17,44 +17,51 @@ PG_FUNCTION_INFO_V1(view_rows);
 PG_FUNCTION_INFO_V1(view_record);
 PG_FUNCTION_INFO_V1(view_columns);
 PG_FUNCTION_INFO_V1(view_resource);
+PG_FUNCTION_INFO_V1(view_depends_on_more);
 
+/* An item as a part of an object */
 static void
-push_key(JsonbParseState **state, const char *name)
+push_item(JsonbParseState **state, JsonbIteratorToken token, ViewRun *run, const FpItem *item)
 {
-	JsonbValue	key = {.type = jbvString};
+	Jsonb	   *json = fhirpath_item_jsonb(run->ev, item);
+	JsonbValue	value = {.type = jbvNull};
 
-	key.val.string.val = unconstify(char *, name);
-	key.val.string.len = strlen(name);
-	pushJsonbValue(state, WJB_KEY, &key);
+	if (json != NULL && !JB_ROOT_IS_SCALAR(json))
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = &json->root;
+		value.val.binary.len = VARSIZE(json) - VARHDRSZ;
+	}
+	else if (json != NULL)
+		(void) JsonbExtractScalar(&json->root, &value);
+	(void) pushJsonbValue(state, token, &value);
 }
 
 /* A row as an object; columns that hold nothing are null. */
 static Jsonb *
 row_object(ViewRun *run, const ViewValue *row)
 {
+	static const FpItem nothing = {.kind = FP_NODE,.json = JB_T_NULL};
 	JsonbParseState *state = NULL;
-	JsonbValue	json;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < run->view->column_count; i++)
 	{
-		bool		collection = run->view->columns[i].collection;
+		const ViewColumn *column = &run->view->columns[i];
+		JsonbValue	key = {.type = jbvString};
 
-		push_key(&state, run->view->columns[i].name);
-		if (collection)
-			pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		else if (row[i].count == 0)
+		key.val.string.val = column->name;
+		key.val.string.len = strlen(column->name);
+		(void) pushJsonbValue(&state, WJB_KEY, &key);
+		if (!column->collection)
 		{
-			json.type = jbvNull;
-			pushJsonbValue(&state, WJB_VALUE, &json);
+			push_item(&state, WJB_VALUE, run, row[i].count > 0 ? row[i].items : &nothing);
+			continue;
 		}
+		(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		for (uint32 k = 0; k < row[i].count; k++)
-		{
-			view_json(run, &row[i].items[k], &json);
-			pushJsonbValue(&state, collection ? WJB_ELEM : WJB_VALUE, &json);
-		}
-		if (collection)
-			pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+			push_item(&state, WJB_ELEM, run, &row[i].items[k]);
+		(void) pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -163,4 +170,13 @@ view_resource(PG_FUNCTION_ARGS)
 	View	   *view = view_prepare(PG_GETARG_JSONB_P(0));
 
 	PG_RETURN_TEXT_P(cstring_to_text(fhir_resource_name(view->resource)));
+}
+
+/* ehr_internal.view_depends_on_more(jsonb) → boolean: do rows change though their resource does not? */
+Datum
+view_depends_on_more(PG_FUNCTION_ARGS)
+{
+	View	   *view = view_prepare(PG_GETARG_JSONB_P(0));
+
+	PG_RETURN_BOOL((view->needs & (FHIRPATH_NEEDS_CLOCK | FHIRPATH_NEEDS_TERMINOLOGY | FHIRPATH_NEEDS_PROFILES | FHIRPATH_NEEDS_RESOURCES)) != 0);
 }

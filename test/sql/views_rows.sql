@@ -85,6 +85,11 @@ SELECT v.* FROM example, view_record('{"resource": "Patient", "select": [{"colum
 ROLLBACK TO s;
 SELECT v.* FROM example, view_record('{"resource": "Patient", "select": [{"column": [{"name": "a", "path": "id"}]}]}', doc) AS v (a int); \echo :LAST_ERROR_SQLSTATE
 ROLLBACK TO s;
+-- paths may ask the clock, in the session's zone, and the value sets that are loaded
+SELECT (r ->> 'now')::timestamptz = date_trunc('milliseconds', now()) AS now, r ->> 'day' = current_date::text AS day, r ->> 'member' AS member, r ->> 'other' AS other
+FROM view_rows('{"resource": "Patient", "select": [{"column": [{"name": "now", "path": "now()"}, {"name": "day", "path": "today()"},
+	{"name": "member", "path": "gender.memberOf(''http://hl7.org/fhir/ValueSet/administrative-gender'')"},
+	{"name": "other", "path": "id.memberOf(''http://hl7.org/fhir/ValueSet/administrative-gender'')"}]}]}', '{"resourceType": "Patient", "id": "a", "gender": "female"}') AS v (r);
 -- null definitions and resources make no rows
 SELECT count(*) FROM view_rows(NULL, '{}');
 
@@ -98,6 +103,8 @@ SAVEPOINT s;
 SELECT create_view('views_test', '{}'); \echo :LAST_ERROR_SQLSTATE
 ROLLBACK TO s;
 SELECT create_view('Views', '{}'); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+SELECT create_view('by_day', '{"resource": "Patient", "select": [{"column": [{"name": "day", "path": "today()"}]}]}', true); \echo :LAST_ERROR_SQLSTATE
 ROLLBACK TO s;
 SELECT refresh_view('views_test'); \echo :LAST_ERROR_SQLSTATE
 ROLLBACK TO s;
