@@ -72,15 +72,6 @@ audit_root_hash(const AuditRoot *root, uint8_t hash[MERKLE_HASH])
 	crypto_hash_sha256(hash, signed_root, sizeof(signed_root));
 }
 
-void
-audit_public_key(const uint8_t seed[AUDIT_SEED], uint8_t key[AUDIT_PUBLIC_KEY])
-{
-	uint8_t		secret[crypto_sign_SECRETKEYBYTES];
-
-	crypto_sign_seed_keypair(key, secret, seed);
-	sodium_memzero(secret, sizeof(secret));
-}
-
 /* ------------------------------------------------------------------ lines */
 
 static const char *const words[] = {"root", "entry", "inclusion", "consistency", "start"};

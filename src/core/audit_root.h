@@ -61,9 +61,6 @@ extern bool audit_root_holds(const AuditRoot *root);
 /* what the next root names as previous */
 extern void audit_root_hash(const AuditRoot *root, uint8_t hash[MERKLE_HASH]);
 
-/* the public key of a seed */
-extern void audit_public_key(const uint8_t seed[AUDIT_SEED], uint8_t key[AUDIT_PUBLIC_KEY]);
-
 typedef enum AuditLineKind
 {
 	AUDIT_LINE_ROOT, AUDIT_LINE_ENTRY, AUDIT_LINE_INCLUSION, AUDIT_LINE_CONSISTENCY, AUDIT_LINE_START

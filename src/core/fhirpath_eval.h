@@ -269,8 +269,7 @@ extern bool fp_run_truth(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
 extern bool fp_walk(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
-/* Elements of a name of an item, and all of them in the document's order. */
-extern bool fp_children_named(FhirPathEval *ev, FpStep *step, const FpItem *item, FpSink *sink);
+/* All elements of an item, in the document's order */
 extern bool fp_children(FhirPathEval *ev, const FpItem *item, FpSink *sink);
 
 /* The item of a document's root; likely: the resource type that it probably is, 0 */

@@ -485,12 +485,6 @@ walk_step(FhirPathEval *ev, FpStep *step, const FpItem *item, const FpExec *x, i
 	return offer_key(ev, step, object, step->key_twin, step->key_len, step->type, x, next, sink);
 }
 
-bool
-fp_children_named(FhirPathEval *ev, FpStep *step, const FpItem *item, FpSink *sink)
-{
-	return walk_step(ev, step, item, NULL, 0, sink);
-}
-
 static bool
 walk_from(FhirPathEval *ev, const FpExec *x, int next, const FpItem *item, FpSink *sink)
 {

@@ -121,12 +121,6 @@ insurance_no_is_valid(int64_t no)
 }
 
 bool
-insurance_no_is_card(int64_t no)
-{
-	return (no & FRONT_MASK) != 0;
-}
-
-bool
 insurance_no_citizen_id(int64_t no, int64_t *citizen_id)
 {
 	if (!(no & CITIZEN_FORM))

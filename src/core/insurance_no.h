@@ -61,7 +61,6 @@ insurance_no_compare(int64_t a, int64_t b)
 	return x < y ? -1 : x > y;
 }
 
-extern bool insurance_no_is_card(int64_t no);
 
 /* The citizen's personal number of the 12-digit form; false for the other forms. */
 extern bool insurance_no_citizen_id(int64_t no, int64_t *citizen_id);

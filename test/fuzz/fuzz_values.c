@@ -1,5 +1,5 @@
 /*
- * libFuzzer target: decimals, dates and times, units, quantities and regular expressions from any bytes.
+ * libFuzzer target: decimals, dates and times, units and regular expressions from any bytes.
  *
  * The first byte chooses a part, a zero byte parts operands. Beside what the sanitizers see, laws must hold:
  * what is printed reads back the same, comparison is antisymmetric, nothing leaves its limits.
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "decimal.h"
-#include "quantity.h"
 #include "regex_utf.h"
 #include "temporal.h"
 #include "ucum.h"
@@ -202,34 +201,6 @@ fuzz_ucum(const Operands *o)
 }
 
 static void
-fuzz_quantity(const Operands *o)
-{
-	Quantity	a,
-				b,
-				r;
-	char		unit[UCUM_TERM_MAX + 1];
-	char		out[QUANTITY_PRINT_SIZE];
-	size_t		len;
-	CoreOrder	order;
-
-	if (quantity_parse(o->text[0], o->len[0], &a) != CORE_OK)
-		return;
-	if (quantity_print(&a, out, &len) == CORE_OK)
-		REQUIRE(quantity_parse(out, len, &r) == CORE_OK && quantity_compare(&a, &r) == ORDER_EQUAL);
-	(void) quantity_convert(&a, o->text[2], o->len[2], &r);
-	(void) quantity_calendar_unit(&a);
-	if (quantity_parse(o->text[1], o->len[1], &b) != CORE_OK)
-		return;
-	order = quantity_compare(&a, &b);
-	REQUIRE(quantity_compare(&b, &a) == (order == ORDER_UNKNOWN ? ORDER_UNKNOWN : (CoreOrder) -order));
-	REQUIRE(quantity_equivalent(&a, &b) == quantity_equivalent(&b, &a));
-	(void) quantity_add(&a, &b, &r);
-	(void) quantity_sub(&a, &b, &r);
-	(void) quantity_mul(&a, &b, &r, unit);
-	(void) quantity_div(&a, &b, &r, unit);
-}
-
-static void
 fuzz_regex(const Operands *o)
 {
 	Regex	   *r;
@@ -258,7 +229,7 @@ fuzz_regex(const Operands *o)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parts[]) (const Operands *) = {fuzz_decimal, fuzz_temporal, fuzz_ucum, fuzz_quantity, fuzz_regex};
+	static void (*const parts[]) (const Operands *) = {fuzz_decimal, fuzz_temporal, fuzz_ucum, fuzz_regex};
 	Operands	o;
 	char	   *copy[3];
 	size_t		at = 1;
