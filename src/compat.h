@@ -35,6 +35,13 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* may a role call a function?  To be included after utils/acl.h */
+#if PG_VERSION_NUM >= 160000
+#define ehr_may_execute(function, role) (object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define ehr_may_execute(function, role) (pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 /* ANALYZE's pause, to be included after commands/vacuum.h */
 #if PG_VERSION_NUM >= 180000
 #define ehr_vacuum_delay_point() vacuum_delay_point(true)

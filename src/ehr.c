@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "api/api.h"
 #include "audit/audit.h"
 #include "consent/session.h"
 #include "fhirpath/fhirpath.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	audit_init();
 	fhirpath_init();
 	validate_init();
+	resolve_init();
 	ehr_match_init();
 	if (ehr_preloaded)
 	{
