@@ -63,7 +63,7 @@ check_child(Checker *c, const FpNode *node, Known of)
 	Known		result = {0};
 	char		text[200];
 
-	if (node->first == 0 && name[0] >= 'A' && name[0] <= 'Z')
+	if (node->first == 0 && node->text_len > 0 && name[0] >= 'A' && name[0] <= 'Z')
 	{
 		int			named = fhir_type_find(name, node->text_len);
 

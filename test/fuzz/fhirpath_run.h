@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../unit/jsonb_make.h"
+#include "fhir_model.h"
 #include "fhirpath.h"
 
 static void *
@@ -81,6 +82,27 @@ print_again(const FhirPath *path)
 	free(again);
 }
 
+/* What is known of an expression without a document: strict mode, and what documents must hold. */
+static void
+know_beforehand(const FhirPath *path)
+{
+	static const char *const types[] = {"Patient", "Observation", "Bundle", "Quantity", "Patient.contact"};
+	FhirPathEval *ev = fhirpath_eval_create(&fuzz_cx);
+	FhirPathError error;
+	const JbContainer *implied;
+	uint32_t	size;
+	uint64_t	sum = 0;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		(void) fhirpath_check(path, fhir_type_find_path(types[i]), &error);
+	implied = fhirpath_implied(ev, path, &size);
+	for (uint32_t i = 0; implied != NULL && i < size; i++)
+		sum += ((const unsigned char *) implied)[i];
+	if (implied != NULL && (sum == 0 || !jb_is_object(implied)))
+		abort();
+	fhirpath_eval_free(ev);
+}
+
 static void
 run_expression(const char *text, size_t len, const JbContainer *doc, uint32_t size, bool no_model)
 {
@@ -97,6 +119,7 @@ run_expression(const char *text, size_t len, const JbContainer *doc, uint32_t si
 	if (!fhirpath_valid(path, fhirpath_size(path)))
 		abort();
 	print_again(path);
+	know_beforehand(path);
 	if (fhirpath_plan(&fuzz_cx, path, &plan, &error) == CORE_OK)
 	{
 		run.ev = fhirpath_eval_create(&fuzz_cx);

@@ -282,6 +282,32 @@ test_invariants(void **state)
 	}
 }
 
+/* Strict mode, over expressions that touch the edges of the stored form. */
+static void
+test_strict(void **state)
+{
+	static const struct
+	{
+		const char *expression;
+		bool		fine;
+	}			cases[] = {
+		{"name.given", true}, {"Patient.name", true}, {"name.where(use = 'official').family", true}, {"deceased.ofType(boolean)", true},
+		{"``", false}, {"name.``", false}, {"Observation.status", false}, {"nam", false}, {"deceasedBoolean", false}, {"children()[0]", false}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		FhirPathError error;
+		FhirPath   *path;
+
+		assert_int_equal(fhirpath_parse(&cx, cases[i].expression, strlen(cases[i].expression), &path, &error), CORE_OK);
+		if ((fhirpath_check(path, fhir_type_find_path("Patient"), &error) == CORE_OK) != cases[i].fine)
+			fail_msg("%s: %s", cases[i].expression, error.text);
+		cx.free(cx.arg, path);
+	}
+}
+
 /* The reader finds every key of objects of all sizes, and no other. */
 static void
 test_reader(void **state)
@@ -335,7 +361,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_reader)
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
