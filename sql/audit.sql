@@ -156,6 +156,7 @@ BEGIN
 	COMMENT ON TABLE ehr_store.audit_root IS 'signed roots of the tree over the log: size entries and no other stood in it then';
 	COMMENT ON COLUMN ehr_store.audit_root.exported IS 'when the root was written to ehr.audit_root_file';
 	CREATE INDEX IF NOT EXISTS audit_root_size ON ehr_store.audit_root (size);
+	CREATE INDEX IF NOT EXISTS audit_root_new ON ehr_store.audit_root (number) WHERE exported IS NULL;
 
 	CREATE TABLE IF NOT EXISTS ehr_store.retention_rule (
 		name text PRIMARY KEY,

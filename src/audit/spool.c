@@ -113,6 +113,7 @@ audit_spool_shmem_startup(void)
 			pg_atomic_init_u64(&slot->bytes, 0);
 			pg_atomic_init_u32(&slot->worker, AUDIT_WORKER_NONE);
 			pg_atomic_init_u64(&slot->root_due, 0);
+			pg_atomic_init_u64(&slot->export_due, 0);
 			ConditionVariableInit(&slot->moved);
 		}
 		audit_shared->n_current = MaxBackends;
@@ -217,6 +218,7 @@ audit_slot(Oid database, AuditFailure *failure)
 		pg_atomic_write_u64(&slot->imported, pg_atomic_read_u64(&slot->written));
 		pg_atomic_write_u32(&slot->worker, AUDIT_WORKER_NONE);
 		pg_atomic_write_u64(&slot->root_due, 0);
+		pg_atomic_write_u64(&slot->export_due, 0);
 		pg_write_barrier();
 		slot->database = database;
 	}

@@ -59,6 +59,7 @@ typedef struct AuditSlot
 	bool		all_seen;		/* segments of earlier runs are imported */
 	bool		no_store;		/* the worker found no tables to import into */
 	pg_atomic_uint64 root_due;	/* when the next root is to be signed; 0: nothing new to be signed */
+	pg_atomic_uint64 export_due;	/* when roots are to be written to ehr.audit_root_file; 0: there are no new ones */
 	ConditionVariable moved;	/* broadcast when imported advances */
 } AuditSlot;
 

@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "as_owner.h"
+#include "audit/audit.h"
 #include "audit/spool.h"
 #include "audit/tree.h"
 #include "vault/vault.h"
@@ -265,6 +266,36 @@ insert_root(const AuditRoot *root)
 		elog(ERROR, "could not write a root of the audit log");
 }
 
+static bool signed_here = false;
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	AuditFailure failure;
+	AuditSlot  *slot;
+
+	if (!signed_here || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE))
+		return;
+	signed_here = false;
+	if (event == XACT_EVENT_ABORT || (slot = audit_slot(MyDatabaseId, &failure)) == NULL)
+		return;
+	pg_atomic_write_u64(&slot->export_due, (uint64) GetCurrentTimestamp());
+	if (!audit_is_writer())
+		audit_wake(slot);
+}
+
+static void
+export_at_commit(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(at_transaction_end, NULL);
+	registered = true;
+	signed_here = true;
+	ForceSyncCommit();
+}
+
 /* signs what the position's tree holds; 0 for an empty log */
 static int64
 seal_position(void)
@@ -300,6 +331,7 @@ seal_position(void)
 	audit_root_sign(&root, seed);
 	secret_zero(seed, sizeof(seed));
 	insert_root(&root);
+	export_at_commit();
 	return (int64) root.number;
 }
 

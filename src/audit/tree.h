@@ -28,7 +28,9 @@ extern bool audit_stack_load(bytea *stored, uint64 size, MerkleStack *stack);
 /*
  * audit_seal_log signs a root over what is imported, unless the last one
  * covers it, in the caller's transaction; returns its number, 0 for an empty
- * log.  Raises the vault's errors without a key.
+ * log.  Raises the vault's errors without a key.  When that transaction has
+ * committed (which is then on disk, whatever synchronous_commit says: what is
+ * written outside must not be undone here), the worker is told to export it.
  */
 extern int64 audit_seal_log(void);
 

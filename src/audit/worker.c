@@ -43,6 +43,8 @@
 #include "vault/vault.h"
 
 #define LOOK_EVERY 200			/* ms between two looks of a worker */
+#define EXPORT_MOST 1000		/* roots that are written to their file at once */
+#define EXPORT_AGAIN 10000		/* ms before that is tried again after it failed */
 #define IDLE_END 3000			/* ms without work after which it ends */
 #define LAUNCHER_LOOK 10000		/* ms between two looks of the launcher */
 #define RETRY_WANTED 500		/* ms before a worker that ended is started again for somebody who asks */
@@ -109,24 +111,35 @@ worker_gone(int code, Datum arg)
 	pg_atomic_write_u32(&slot->worker, AUDIT_WORKER_NONE);
 }
 
-static AuditImport
-import_once(AuditSlot *slot)
+static void
+begin_work(const char *activity)
 {
-	AuditImport done;
-
 	/* while it may wait for a lock, the worker can be ended as any backend can */
 	pqsignal(SIGTERM, die);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "importing audit entries");
-	done = audit_import_batch(slot);
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+static void
+end_work(void)
+{
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+}
 
+static AuditImport
+import_once(AuditSlot *slot)
+{
+	AuditImport done;
+
+	begin_work("importing audit entries");
+	done = audit_import_batch(slot);
+	end_work();
 	slot->no_store = done.no_store;
 	if (done.no_store)
 		return done;
@@ -147,9 +160,9 @@ wants_root(AuditSlot *slot)
 }
 
 static bool
-root_is_due(AuditSlot *slot)
+is_due(pg_atomic_uint64 *when)
 {
-	uint64		due = pg_atomic_read_u64(&slot->root_due);
+	uint64		due = pg_atomic_read_u64(when);
 
 	return due != 0 && (uint64) GetCurrentTimestamp() >= due;
 }
@@ -160,37 +173,48 @@ append_roots(const char *lines)
 {
 	size_t		length = strlen(lines);
 	int			fd = OpenTransientFilePerm(audit_root_file, O_WRONLY | O_CREAT | O_APPEND | PG_BINARY, 0644);
+	ssize_t		written = 0;
 	bool		done;
 
 	errno = fd < 0 ? errno : 0;
-	done = fd >= 0 && write(fd, lines, length) == (ssize_t) length && pg_fsync(fd) == 0;
+	done = fd >= 0 && (written = write(fd, lines, length)) == (ssize_t) length && pg_fsync(fd) == 0;
 	if (!done)
 		ereport(LOG,
 				(errcode_for_file_access(),
 				 errmsg("could not append signed roots of the audit log to \"%s\": %m", audit_root_file),
 				 errhint("Roots stay in ehr_store.audit_root and are appended later.")));
+	/* half a line must not swallow the next root (nothing is cut off: other databases append here, too) */
+	if (written > 0 && written < (ssize_t) length)
+		(void) !write(fd, "\n", 1);
 	if (fd >= 0)
 		CloseTransientFile(fd);
 	return done;
 }
 
-/* a root is marked as exported after it was written: one may be there twice, none is left out */
-static void
+/*
+ * Appends roots to their file, and says when to look again: 0 when none are
+ * left.  One is marked as exported after it was written: it may be there
+ * twice, none is left out.
+ */
+static TimestampTz
 export_roots(void)
 {
 	EhrRoleSwitch saved;
 	StringInfoData lines;
 	int64		last = 0;
+	TimestampTz again = 0;
 
 	if (audit_root_file[0] == '\0')
-		return;
+		return 0;
 	initStringInfo(&lines);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	ehr_become_owner(&saved, EHR_AS_SYSTEM);
 	if (SPI_execute("SELECT r.number, ehr_internal.audit_root_line(r.number) FROM ehr_store.audit_root r WHERE r.exported IS NULL"
-					" ORDER BY r.number LIMIT 1000", false, 0) != SPI_OK_SELECT)
+					" ORDER BY r.number LIMIT " CppAsString2(EXPORT_MOST), false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the roots of the audit log");
+	if (SPI_processed == EXPORT_MOST)
+		again = GetCurrentTimestamp();
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		null;
@@ -198,7 +222,9 @@ export_roots(void)
 		last = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null));
 		appendStringInfo(&lines, "%s\n", SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
 	}
-	if (last > 0 && append_roots(lines.data))
+	if (last > 0 && !append_roots(lines.data))
+		again = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), EXPORT_AGAIN);
+	else if (last > 0)
 	{
 		Oid			types[1] = {INT8OID};
 		Datum		values[1] = {Int64GetDatum(last)};
@@ -209,33 +235,32 @@ export_roots(void)
 	}
 	ehr_become_caller(&saved);
 	SPI_finish();
+	return again;
 }
 
 static void
 seal_once(AuditSlot *slot)
 {
 	pg_atomic_write_u64(&slot->root_due, 0);
-	pqsignal(SIGTERM, die);
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "signing a root of the audit log");
+	begin_work("signing a root of the audit log");
 	if (audit_store_exists() && vault_available())
 		(void) audit_seal_log();
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	/* what is written outside must not be undone here: on disk first */
-	XLogFlush(XactLastCommitEnd);
+	end_work();
+}
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+static void
+export_once(AuditSlot *slot)
+{
+	TimestampTz again = 0;
+
+	/* before it looks: what is signed from here on asks again */
+	pg_atomic_write_u64(&slot->export_due, 0);
+	begin_work("exporting roots of the audit log");
 	if (audit_store_exists())
-		export_roots();
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	pgstat_report_stat(false);
-	pgstat_report_activity(STATE_IDLE, NULL);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+		again = export_roots();
+	end_work();
+	if (again != 0)
+		pg_atomic_write_u64(&slot->export_due, (uint64) again);
 }
 
 /* removes the files that are imported, once that itself is on disk */
@@ -275,8 +300,9 @@ ehr_audit_worker_main(Datum arg)
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
 
 	last_work = GetCurrentTimestamp();
-	/* whether the last run left something unsigned is not known */
+	/* whether the last run left something unsigned, or signed and not exported, is not known */
 	wants_root(slot);
+	pg_atomic_write_u64(&slot->export_due, (uint64) last_work);
 	for (;;)
 	{
 		AuditImport done = {0};
@@ -293,8 +319,10 @@ ehr_audit_worker_main(Datum arg)
 			last_work = GetCurrentTimestamp();
 			wants_root(slot);
 		}
-		if (root_is_due(slot))
+		if (is_due(&slot->root_due))
 			seal_once(slot);
+		if (is_due(&slot->export_due))
+			export_once(slot);
 		if (done.entries > 0 && has_news(slot))
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -425,7 +453,7 @@ ehr_audit_launcher_main(Datum arg)
 
 			if (!OidIsValid(slot->database) || slot->worker_pid != 0)
 				continue;
-			if (!still_there(slot) || !(wanted || has_news(slot) || root_is_due(slot)))
+			if (!still_there(slot) || !(wanted || has_news(slot) || is_due(&slot->root_due) || is_due(&slot->export_due)))
 				continue;
 			/* one that failed is not started again at once */
 			if (!TimestampDifferenceExceeds(tried[i], GetCurrentTimestamp(), wanted ? RETRY_WANTED : LAUNCHER_LOOK / 2))

@@ -156,6 +156,22 @@ like(refusal(q{SELECT * FROM ehr_internal.audit_retire(current_date)}), qr/55000
 like(refusal(q{SELECT * FROM ehr_internal.audit_retire('2020-06-01')}), qr/55000: no signed root covers/, 'what no root covers stays');
 sql(q{SELECT * FROM ehr_internal.audit_root()});
 $key = sql(q{SELECT encode(key, 'hex') FROM ehr_store.audit_root LIMIT 1});
+ok($node->poll_query_until($db, q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), 'a root that was asked for is exported, though none are made by the clock');
+is(scalar(grep { index(slurp_file($roots), $_) >= 0 } split /\n/, sql(q{SELECT ehr_internal.audit_root_line(number) FROM ehr_store.audit_root})), sql('SELECT count(*) FROM ehr_store.audit_root'),
+	'as it stands');
+sql(q{BEGIN; SELECT ehr_internal.audit_note('not yet'); SELECT * FROM ehr_internal.audit_root(); ROLLBACK});
+sql(q{BEGIN; SET synchronous_commit = off; SELECT ehr_internal.audit_note('now'); SELECT * FROM ehr_internal.audit_root(); SELECT pg_sleep(0.5); COMMIT});
+ok($node->poll_query_until($db, q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), 'and when its transaction has committed');
+is(sql(q{SELECT count(*) FROM ehr_store.audit_root}), 2, 'no other is signed for it');
+# a file that cannot be written: tried again
+rename $roots, "$roots.away" or die $!;
+mkdir $roots or die $!;
+sql(q{SELECT ehr_internal.audit_note('unwritable'); SELECT * FROM ehr_internal.audit_root()});
+for (1 .. 100) { last if slurp_file($node->logfile) =~ /could not append signed roots/; usleep(100_000); }
+is(sql(q{SELECT count(*) FROM ehr_store.audit_root WHERE exported IS NULL}), 1, 'a root that cannot be exported waits');
+rmdir $roots or die $!;
+rename "$roots.away", $roots or die $!;
+ok($node->poll_query_until($db, q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), '  and goes out when its file is there again');
 my $before = export();
 my $retired = sql(q{SELECT * FROM ehr_internal.audit_retire('2020-06-01')});
 like($retired, qr/^202001\|(\d+)$/, 'a month goes');
@@ -209,7 +225,6 @@ holds('the log after all crashes, with the roots of all times', export(), "$dir/
 my $log_id = sql(q{SELECT replace(id::text, '-', '') FROM ehr_store.audit_log});
 my $months_key = $node->safe_psql('months', q{SELECT encode(key, 'hex') FROM ehr_store.audit_root LIMIT 1});
 fails('the file of all roots', qr/the log was forked/, '', '--key', $months_key, '--log', $log_id, $roots);
-# (the worker of that database writes them when it gets to it)
 ok($node->poll_query_until('months', q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), 'the roots of the other database are in the file, too');
 my ($status, $said) = verify('', '--key', $months_key, '--log', $node->safe_psql('months', q{SELECT replace(id::text, '-', '') FROM ehr_store.audit_log}), $roots);
 is($status, 0, 'and of the other database alone') or diag $said;
