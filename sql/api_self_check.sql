@@ -107,7 +107,8 @@ BEGIN
 			LIMIT 1000) AS u),
 		'requests_late', (SELECT count(*) FROM ehr_store.dsr_request q
 			WHERE q.decided IS NULL AND clock_timestamp() > least(q.due, CASE WHEN q.acknowledged IS NULL THEN q.ack_due END)),
-		'incidents_late', (SELECT count(*) FROM ehr_store.incident i WHERE i.notified IS NULL AND clock_timestamp() > i.notify_by));
+		'incidents_late', (SELECT count(*) FROM ehr_store.incident i WHERE i.notified IS NULL AND clock_timestamp() > i.notify_by),
+		'persons', (SELECT jsonb_object_agg(p.problem, p.found) FROM ehr_internal.person_problems() AS p));
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.store_facts() IS 'implementation of ehr.store_facts';
@@ -153,7 +154,8 @@ BEGIN
 		(18, 'vault keys', 'the vault''s keys are wrapped by the current root key'),
 		(19, 'audit roots', 'what is in the audit log is covered by signed roots'),
 		(20, 'requests', 'requests of data subjects are answered in time'),
-		(21, 'incidents', 'the authority was told of breaches in time')
+		(21, 'incidents', 'the authority was told of breaches in time'),
+		(22, 'persons', 'every source patient is one person, every person has a source patient, and what was merged leads to one')
 	), problem (name, detail, mend) AS (
 		SELECT 'preload', 'ehr is not in shared_preload_libraries, so there is no session, no consent and no audit',
 			format('ALTER SYSTEM SET shared_preload_libraries = %s; -- and restart',
@@ -233,6 +235,11 @@ BEGIN
 		SELECT 'incidents', format('the 72 hours of %s incidents are over', facts ->> 'incidents_late'),
 			'-- tell the authority, then ehr.incident_note(incident, ''notify_authority'', ...)'
 		WHERE facts ->> 'incidents_late' <> '0'
+		UNION ALL
+		SELECT 'persons', format('%s: %s times', p.key, p.value),
+			CASE p.key WHEN 'a source patient without a person' THEN '-- CALL ehr.link_all()'
+				ELSE '-- SELECT * FROM ehr_internal.person_problems() names them; restore what is missing from a backup, or delete the links and CALL ehr.link_all()' END
+		FROM jsonb_each_text(coalesce(nullif(facts -> 'persons', 'null'), '{}')) AS p
 	)
 	SELECT c.name, p.name IS NULL, coalesce(p.detail, c.meaning), p.mend
 	FROM checked c LEFT JOIN problem p ON p.name = c.name
