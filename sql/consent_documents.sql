@@ -424,8 +424,15 @@ BEGIN
 	-- residents of a station, and who acts for a person, when its patients become known
 	PERFORM ehr_internal.consent_concerns(n.person, 'unit:' || ehr_internal.unit_then(f.unit, f.unit_from, ehr_internal.today()))
 	FROM changed_links n JOIN ehr_store.patient_fact f ON f.subject = n.subject WHERE f.unit IS NOT NULL;
-	PERFORM ehr_internal.compile_family(n.person)
-	FROM changed_links n WHERE EXISTS (SELECT FROM ehr_store.representation e WHERE e.person = ANY (ehr_internal.person_cluster(ARRAY[n.person])));
+	-- (in bulk: only those whom somebody acts for, and of merged persons those whose other identities somebody acts for)
+	PERFORM ehr_internal.compile_family(c.person)
+	FROM (
+		SELECT n.person FROM changed_links n JOIN ehr_store.representation e ON e.person = n.person
+		UNION
+		SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.key = n.person AND p.merged_into IS NOT NULL
+		UNION
+		SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.merged_into = n.person) AS c
+	WHERE EXISTS (SELECT FROM ehr_store.representation e WHERE e.person = ANY (ehr_internal.person_cluster(ARRAY[c.person])));
 	RETURN NULL;
 END
 $$;
