@@ -2,20 +2,20 @@
 
 CREATE TYPE ehr.fhirpath;
 
-CREATE FUNCTION ehr_internal.fhirpath_in(cstring) RETURNS ehr.fhirpath
+CREATE FUNCTION ehr_internal.fhirpath_in(cstring, oid, integer) RETURNS ehr.fhirpath
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'fhirpath_in';
-COMMENT ON FUNCTION ehr_internal.fhirpath_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION ehr_internal.fhirpath_in(cstring, oid, integer) IS 'I/O';
 
 CREATE FUNCTION ehr_internal.fhirpath_out(ehr.fhirpath) RETURNS cstring
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'fhirpath_out';
 COMMENT ON FUNCTION ehr_internal.fhirpath_out(ehr.fhirpath) IS 'I/O';
 
-CREATE FUNCTION ehr_internal.fhirpath_recv(internal) RETURNS ehr.fhirpath
+CREATE FUNCTION ehr_internal.fhirpath_recv(internal, oid, integer) RETURNS ehr.fhirpath
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'fhirpath_recv';
-COMMENT ON FUNCTION ehr_internal.fhirpath_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION ehr_internal.fhirpath_recv(internal, oid, integer) IS 'I/O';
 
 CREATE FUNCTION ehr_internal.fhirpath_send(ehr.fhirpath) RETURNS bytea
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -27,12 +27,21 @@ CREATE TYPE ehr.fhirpath (
 	OUTPUT = ehr_internal.fhirpath_out,
 	RECEIVE = ehr_internal.fhirpath_recv,
 	SEND = ehr_internal.fhirpath_send,
+	TYPMOD_IN = ehr_internal.fhir_typmod_in,
+	TYPMOD_OUT = ehr_internal.fhir_typmod_out,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = int4,
 	STORAGE = extended,
 	CATEGORY = 'U'
 );
-COMMENT ON TYPE ehr.fhirpath IS 'FHIRPath expression (N1 with the additions of R4), parsed';
+COMMENT ON TYPE ehr.fhirpath IS 'FHIRPath expression (N1 with the additions of R4), parsed; fhirpath(Patient) takes none that is wrong with every Patient';
+
+CREATE FUNCTION ehr_internal.fhirpath_coerce(ehr.fhirpath, integer, boolean) RETURNS ehr.fhirpath
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'fhirpath_coerce';
+COMMENT ON FUNCTION ehr_internal.fhirpath_coerce(ehr.fhirpath, integer, boolean) IS 'cast to fhirpath with a type modifier: strict mode';
+CREATE CAST (ehr.fhirpath AS ehr.fhirpath) WITH FUNCTION ehr_internal.fhirpath_coerce(ehr.fhirpath, integer, boolean) AS IMPLICIT;
+COMMENT ON CAST (ehr.fhirpath AS ehr.fhirpath) IS 'strict mode: to an expression for one resource type';
 
 CREATE FUNCTION ehr.fhirpath_problem(path ehr.fhirpath, type text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

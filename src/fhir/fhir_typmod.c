@@ -1,6 +1,6 @@
 /*
  * fhir_typmod.c
- *		Type modifier of fhir: fhir(Patient) holds Patients only.
+ *		Type modifier of fhir: fhir(Patient) holds Patients only; and of fhirpath.
  *
  * The modifier is the resource type's number (frozen, see fhir_model.h).  The
  * bits above the lowest byte are reserved for the FHIR release and are 0: R4.
@@ -36,14 +36,14 @@ fhir_typmod_in(PG_FUNCTION_ARGS)
 	if (n != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("type fhir takes one modifier, the name of a resource type")));
+				 errmsg("the type modifier is the name of one resource type")));
 	name = DatumGetCString(elements[0]);
 	number = fhir_resource_number_folded(name, strlen(name));
 	if (!fhir_resource_concrete(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no such FHIR resource type: \"%s\"", name),
-				 errhint("Type modifiers are the resource types of FHIR R4 (4.0.1), such as fhir(Patient) or fhir('Group').")));
+				 errhint("Type modifiers are the resource types of FHIR R4 (4.0.1), such as (Patient) or ('Group').")));
 	PG_RETURN_INT32(number);
 }
 

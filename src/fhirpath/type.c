@@ -15,6 +15,7 @@
 #include "fhirpath.h"
 
 PG_FUNCTION_INFO_V1(fhirpath_in);
+PG_FUNCTION_INFO_V1(fhirpath_coerce);
 PG_FUNCTION_INFO_V1(fhirpath_out);
 PG_FUNCTION_INFO_V1(fhirpath_recv);
 PG_FUNCTION_INFO_V1(fhirpath_send);
@@ -159,15 +160,46 @@ fhirpath_plan_or_error(const FhirPath *path)
 	return plan;
 }
 
+/*
+ * Strict mode: fhirpath(Patient) takes no expression that is wrong with every
+ * Patient.  False after a soft error.
+ */
+static bool
+check_typmod(const FhirPath *path, int32 typmod, Node *escontext)
+{
+	FhirPathError error;
+	CoreStatus	status;
+
+	if (typmod < 0)
+		return true;
+	status = fhirpath_check(path, FHIR_RESOURCE_BASE + typmod, &error);
+	if (status == CORE_INVALID)
+		ehr_ereturn(escontext, false,
+					(errcode(fault_sqlstate(error.fault)),
+					 errmsg("invalid FHIRPath expression for %s: %s", fhir_resource_name(typmod), error.text)));
+	if (status != CORE_OK)
+		fhir_raise_core(status);
+	return true;
+}
+
 Datum
 fhirpath_in(PG_FUNCTION_ARGS)
 {
 	char	   *text = PG_GETARG_CSTRING(0);
 	FhirPath   *path = fhirpath_from_text(text, strlen(text), fcinfo->context);
 
-	if (path == NULL)
+	if (path == NULL || !check_typmod(path, PG_GETARG_INT32(2), fcinfo->context))
 		PG_RETURN_NULL();
 	return path_datum(path);
+}
+
+/* Cast fhirpath → fhirpath(T) */
+Datum
+fhirpath_coerce(PG_FUNCTION_ARGS)
+{
+	if (!check_typmod(fhirpath_of_datum(PG_GETARG_DATUM(0)), PG_GETARG_INT32(1), fcinfo->context))
+		PG_RETURN_NULL();
+	return PG_GETARG_DATUM(0);
 }
 
 /* The canonical text of a value, in the current memory context */
@@ -199,13 +231,16 @@ fhirpath_recv(PG_FUNCTION_ARGS)
 	int			version = pq_getmsgbyte(buffer);
 	int			len;
 	char	   *text;
+	FhirPath   *path;
 
 	if (version != BINARY_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("unknown version of fhirpath's binary form: %d", version)));
 	text = pq_getmsgtext(buffer, buffer->len - buffer->cursor, &len);
-	return path_datum(fhirpath_from_text(text, len, NULL));
+	path = fhirpath_from_text(text, len, NULL);
+	(void) check_typmod(path, PG_GETARG_INT32(2), NULL);
+	return path_datum(path);
 }
 
 Datum

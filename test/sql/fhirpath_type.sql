@@ -47,5 +47,30 @@ SELECT e AS expression, ehr.fhirpath_problem(e::ehr.fhirpath, 'Patient') AS prob
 	('children()[0]'), ('@2024-01-01 + 7'), ('extension.value'), ('extension.valu'), ('name.select(given.first() & famly)'), ('Resource.id'), ('name.is(HumanName)')) AS t(e);
 SELECT ehr.fhirpath_problem('name.family', 'Patient.contact'), ehr.fhirpath_problem('birthDate', 'Patient.contact');
 SELECT ehr.fhirpath_problem('name', 'Nothing');
+-- and as a type modifier, by every way into a column
+BEGIN;
+CREATE TEMPORARY TABLE strict (n int, p ehr.fhirpath(Patient), g ehr.fhirpath('Group'));
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'strict'::regclass AND attnum > 1 ORDER BY attnum;
+INSERT INTO strict VALUES (1, 'Patient.name.given', 'member.entity');
+SAVEPOINT s;
+INSERT INTO strict VALUES (2, 'nam.given'); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+INSERT INTO strict SELECT 2, e::ehr.fhirpath FROM (VALUES ('name.givn')) AS t(e); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+INSERT INTO strict (g) SELECT p FROM strict; \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+UPDATE strict SET p = 'Encounter.status'; \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+COPY strict (p) FROM stdin;
+deceased.ofType(Nothing)
+\.
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+ALTER TABLE strict ALTER p TYPE ehr.fhirpath(Encounter); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+SELECT 'status'::ehr.fhirpath(Encounter), 'name'::ehr.fhirpath(Nothing); \echo :LAST_ERROR_SQLSTATE
+ROLLBACK TO s;
+COPY strict TO stdout;
+ROLLBACK;
 
 RESET search_path;

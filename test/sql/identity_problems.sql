@@ -12,12 +12,12 @@ SELECT ehr.merge_persons(pg_temp.person_id('a'), pg_temp.person_id('b'), 'test')
 -- problems and what self_check() makes of them; the keys are those of the planted ones
 CREATE TEMP TABLE sound AS SELECT problem FROM ehr_internal.person_problems();
 SELECT * FROM sound;
-CREATE FUNCTION pg_temp.plant(act text, key bigint) RETURNS TABLE (problem text, found bigint, as_planted bool, in_self_check bool, mend text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.plant(act text, VARIADIC planted bigint[]) RETURNS TABLE (problem text, found bigint, as_planted bool, in_self_check bool, mend text) LANGUAGE plpgsql AS $$
 BEGIN
 	SET LOCAL session_replication_role = replica;
 	EXECUTE act;
 	SET LOCAL session_replication_role = origin;
-	RETURN QUERY SELECT p.problem, p.found, plant.key = ANY (p.keys), c.detail IS NOT NULL, left(c.mend, 60)
+	RETURN QUERY SELECT p.problem, p.found, plant.planted && p.keys, c.detail IS NOT NULL, left(c.mend, 60)
 		FROM ehr_internal.person_problems() AS p LEFT JOIN ehr.self_check() AS c ON c.check_name = 'persons' AND NOT c.ok AND c.detail = format('%s: %s times', p.problem, p.found)
 		ORDER BY p.problem;
 END $$;
@@ -31,9 +31,9 @@ ROLLBACK TO s;
 SELECT * FROM pg_temp.plant('INSERT INTO ehr_store.person_identifier (system, value, subject) VALUES (''urn:x'', ''1'', -7)', -7);
 ROLLBACK TO s;
 -- nobody
-SELECT * FROM pg_temp.plant('INSERT INTO ehr_store.person (founder) VALUES (NULL)', (SELECT max(key) FROM ehr_store.person) + 1);
+SELECT * FROM pg_temp.plant('INSERT INTO ehr_store.person (key, founder) OVERRIDING SYSTEM VALUE VALUES (1000000000000, NULL)', 1000000000000);
 ROLLBACK TO s;
-SELECT * FROM pg_temp.plant(format('DELETE FROM ehr_store.person_link WHERE subject = %s', pg_temp.subject('c')), pg_temp.subject('c'));
+SELECT * FROM pg_temp.plant(format('DELETE FROM ehr_store.person_link WHERE subject = %s', pg_temp.subject('c')), pg_temp.subject('c'), pg_temp.person('c'));
 ROLLBACK TO s;
 -- two that stand where one should: a merge without its redirect; a redirect that nobody asked for
 SELECT * FROM pg_temp.plant(format('UPDATE ehr_store.person SET merged_into = NULL WHERE key = %s', pg_temp.person('b')), pg_temp.person('b'));
