@@ -1,26 +1,10 @@
 /*
  * fhir_invariants.c
- *		Invariants of R4: their expressions, and lists of names.
+ *		Lists of the names that R4 defines.
  */
 #include "fhir_invariants.h"
 
 #include <string.h>
-
-
-CoreStatus
-fhir_invariant_parse(const CoreContext *cx, int index, FhirInvariantPlan *plan)
-{
-	const char *text = fhir_invariants[index].expression;
-	CoreStatus	status = CORE_OK;
-	size_t		at;
-
-	if (!plan->parsed)
-	{
-		status = fhir_expr_parse(cx, text, strlen(text), &plan->expr, &at);
-		plan->parsed = status != CORE_NO_MEMORY;
-	}
-	return status == CORE_NO_MEMORY ? status : CORE_OK;
-}
 
 const FhirKnown *
 fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len)

@@ -9,7 +9,6 @@
 #define EHR_FHIR_INVARIANTS_H
 
 #include "core.h"
-#include "fhir_expr.h"
 
 typedef struct FhirInvariant
 {
@@ -48,15 +47,5 @@ extern const int fhir_known_parameter_count;
 
 /* NULL if there is none of this name */
 extern const FhirKnown *fhir_known_find(const FhirKnown *table, int count, const char *name, size_t len);
-
-/* An invariant's expression, parsed at its first use; NULL: the subset does not have it */
-typedef struct FhirInvariantPlan
-{
-	FhirExpr   *expr;
-	bool		parsed;
-} FhirInvariantPlan;
-
-/* Parses the expression of invariant `index` if that was not done yet, in memory that lives as long as the plan. CORE_NO_MEMORY. */
-extern CoreStatus fhir_invariant_parse(const CoreContext *cx, int index, FhirInvariantPlan *plan);
 
 #endif							/* EHR_FHIR_INVARIANTS_H */

@@ -9,6 +9,7 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x0), UINT64_C(0x20)},
 	{UINT64_C(0x10), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x10)},
+	{UINT64_C(0x0), UINT64_C(0x800)},
 	{UINT64_C(0x200), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x600)},
 	{UINT64_C(0x0), UINT64_C(0x400)},
@@ -56,6 +57,7 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x0), UINT64_C(0x800000000000)},
 	{UINT64_C(0x0), UINT64_C(0x800000)},
 	{UINT64_C(0x0), UINT64_C(0x1000000)},
+	{UINT64_C(0x0), UINT64_C(0x100)},
 	{UINT64_C(0x0), UINT64_C(0x100000)},
 	{UINT64_C(0x400000), UINT64_C(0x0)},
 	{UINT64_C(0x200000), UINT64_C(0x0)},
@@ -110,6 +112,7 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x300000), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x100000000)},
 	{UINT64_C(0x200000000), UINT64_C(0x0)},
+	{UINT64_C(0x0), UINT64_C(0x8)},
 	{UINT64_C(0x0), UINT64_C(0x8000)},
 	{UINT64_C(0x0), UINT64_C(0x10000)},
 	{UINT64_C(0x0), UINT64_C(0x40000)},
@@ -155,6 +158,7 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x20), UINT64_C(0x0)},
 	{UINT64_C(0x80), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x1a0)},
+	{UINT64_C(0x0), UINT64_C(0x10)},
 	{UINT64_C(0x0), UINT64_C(0x40)},
 	{UINT64_C(0x0), UINT64_C(0x80)},
 	{UINT64_C(0xc0), UINT64_C(0x0)},
@@ -179,7 +183,6 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x0), UINT64_C(0x10)},
 	{UINT64_C(0x8), UINT64_C(0x0)},
 	{UINT64_C(0x10), UINT64_C(0x8)},
-	{UINT64_C(0x0), UINT64_C(0x10)},
 	{UINT64_C(0x100), UINT64_C(0x0)},
 	{UINT64_C(0x80), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x180)},
@@ -223,7 +226,6 @@ const FhirSlots fhir_schedule_slots[] = {
 	{UINT64_C(0x200000), UINT64_C(0x100000)},
 	{UINT64_C(0x0), UINT64_C(0x300000)},
 	{UINT64_C(0x300000), UINT64_C(0x0)},
-	{UINT64_C(0x0), UINT64_C(0x8)},
 	{UINT64_C(0x10), UINT64_C(0x0)},
 	{UINT64_C(0x20), UINT64_C(0x0)},
 	{UINT64_C(0x0), UINT64_C(0x30)},
@@ -294,7 +296,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Account dom-4 */
 	{62, 0, 1, 0},	/* Account dom-5 */
 	{63, 1, 1, 1},	/* Account dom-6 */
-	{0, 3, 0, 0},	/* ActivityDefinition adf-0 */
+	{0, 3, 1, 0},	/* ActivityDefinition adf-0 */
 	{60, 0, 1, 0},	/* ActivityDefinition dom-2 */
 	{61, 0, 1, 0},	/* ActivityDefinition dom-4 */
 	{62, 0, 1, 0},	/* ActivityDefinition dom-5 */
@@ -303,20 +305,20 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* AdverseEvent dom-4 */
 	{62, 0, 1, 0},	/* AdverseEvent dom-5 */
 	{63, 1, 1, 1},	/* AdverseEvent dom-6 */
-	{2, 3, 1, 1},	/* AllergyIntolerance ait-1 */
-	{3, 5, 2, 0},	/* AllergyIntolerance ait-2 */
+	{2, 4, 1, 1},	/* AllergyIntolerance ait-1 */
+	{3, 6, 2, 0},	/* AllergyIntolerance ait-2 */
 	{60, 0, 1, 0},	/* AllergyIntolerance dom-2 */
 	{61, 0, 1, 0},	/* AllergyIntolerance dom-4 */
 	{62, 0, 1, 0},	/* AllergyIntolerance dom-5 */
 	{63, 1, 1, 1},	/* AllergyIntolerance dom-6 */
-	{4, 7, 2, 2},	/* Appointment app-2 */
-	{5, 11, 1, 0},	/* Appointment app-3 */
-	{6, 12, 1, 0},	/* Appointment app-4 */
+	{4, 8, 2, 2},	/* Appointment app-2 */
+	{5, 12, 1, 0},	/* Appointment app-3 */
+	{6, 13, 1, 0},	/* Appointment app-4 */
 	{60, 0, 1, 0},	/* Appointment dom-2 */
 	{61, 0, 1, 0},	/* Appointment dom-4 */
 	{62, 0, 1, 0},	/* Appointment dom-5 */
 	{63, 1, 1, 1},	/* Appointment dom-6 */
-	{8, 13, 2, 1},	/* AppointmentResponse apr-1 */
+	{8, 14, 2, 1},	/* AppointmentResponse apr-1 */
 	{60, 0, 1, 0},	/* AppointmentResponse dom-2 */
 	{61, 0, 1, 0},	/* AppointmentResponse dom-4 */
 	{62, 0, 1, 0},	/* AppointmentResponse dom-5 */
@@ -337,23 +339,23 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* BodyStructure dom-4 */
 	{62, 0, 1, 0},	/* BodyStructure dom-5 */
 	{63, 1, 1, 1},	/* BodyStructure dom-6 */
-	{11, 16, 1, 0},	/* Bundle bdl-1 */
-	{12, 3, 0, 0},	/* Bundle bdl-10 */
-	{13, 3, 0, 0},	/* Bundle bdl-11 */
-	{14, 3, 0, 0},	/* Bundle bdl-12 */
-	{15, 17, 1, 0},	/* Bundle bdl-2 */
-	{16, 17, 1, 0},	/* Bundle bdl-3 */
-	{17, 17, 1, 0},	/* Bundle bdl-4 */
-	{18, 3, 0, 0},	/* Bundle bdl-7 */
-	{19, 3, 0, 0},	/* Bundle bdl-9 */
-	{22, 3, 0, 0},	/* CapabilityStatement cpb-0 */
-	{23, 18, 3, 1},	/* CapabilityStatement cpb-1 */
-	{24, 22, 1, 0},	/* CapabilityStatement cpb-14 */
-	{25, 23, 1, 0},	/* CapabilityStatement cpb-15 */
-	{26, 24, 1, 0},	/* CapabilityStatement cpb-16 */
-	{27, 3, 0, 0},	/* CapabilityStatement cpb-2 */
-	{28, 25, 1, 0},	/* CapabilityStatement cpb-3 */
-	{29, 3, 0, 0},	/* CapabilityStatement cpb-7 */
+	{11, 17, 1, 0},	/* Bundle bdl-1 */
+	{12, 18, 0, 0},	/* Bundle bdl-10 */
+	{13, 18, 0, 0},	/* Bundle bdl-11 */
+	{14, 18, 0, 0},	/* Bundle bdl-12 */
+	{15, 18, 1, 0},	/* Bundle bdl-2 */
+	{16, 18, 1, 0},	/* Bundle bdl-3 */
+	{17, 18, 1, 0},	/* Bundle bdl-4 */
+	{18, 18, 0, 0},	/* Bundle bdl-7 */
+	{19, 18, 0, 0},	/* Bundle bdl-9 */
+	{22, 13, 1, 0},	/* CapabilityStatement cpb-0 */
+	{23, 19, 3, 1},	/* CapabilityStatement cpb-1 */
+	{24, 23, 1, 0},	/* CapabilityStatement cpb-14 */
+	{25, 24, 1, 0},	/* CapabilityStatement cpb-15 */
+	{26, 25, 1, 0},	/* CapabilityStatement cpb-16 */
+	{27, 18, 0, 0},	/* CapabilityStatement cpb-2 */
+	{28, 26, 1, 0},	/* CapabilityStatement cpb-3 */
+	{29, 18, 0, 0},	/* CapabilityStatement cpb-7 */
 	{60, 0, 1, 0},	/* CapabilityStatement dom-2 */
 	{61, 0, 1, 0},	/* CapabilityStatement dom-4 */
 	{62, 0, 1, 0},	/* CapabilityStatement dom-5 */
@@ -374,7 +376,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* ChargeItem dom-4 */
 	{62, 0, 1, 0},	/* ChargeItem dom-5 */
 	{63, 1, 1, 1},	/* ChargeItem dom-6 */
-	{34, 3, 0, 0},	/* ChargeItemDefinition cid-0 */
+	{34, 18, 0, 0},	/* ChargeItemDefinition cid-0 */
 	{60, 0, 1, 0},	/* ChargeItemDefinition dom-2 */
 	{61, 0, 1, 0},	/* ChargeItemDefinition dom-4 */
 	{62, 0, 1, 0},	/* ChargeItemDefinition dom-5 */
@@ -391,8 +393,8 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* ClinicalImpression dom-4 */
 	{62, 0, 1, 0},	/* ClinicalImpression dom-5 */
 	{63, 1, 1, 1},	/* ClinicalImpression dom-6 */
-	{35, 3, 0, 0},	/* CodeSystem csd-0 */
-	{36, 3, 0, 0},	/* CodeSystem csd-1 */
+	{35, 3, 1, 0},	/* CodeSystem csd-0 */
+	{36, 18, 0, 0},	/* CodeSystem csd-1 */
 	{60, 0, 1, 0},	/* CodeSystem dom-2 */
 	{61, 0, 1, 0},	/* CodeSystem dom-4 */
 	{62, 0, 1, 0},	/* CodeSystem dom-5 */
@@ -405,7 +407,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* CommunicationRequest dom-4 */
 	{62, 0, 1, 0},	/* CommunicationRequest dom-5 */
 	{63, 1, 1, 1},	/* CommunicationRequest dom-6 */
-	{37, 3, 0, 0},	/* CompartmentDefinition cpd-0 */
+	{37, 13, 1, 0},	/* CompartmentDefinition cpd-0 */
 	{60, 0, 1, 0},	/* CompartmentDefinition dom-2 */
 	{61, 0, 1, 0},	/* CompartmentDefinition dom-4 */
 	{62, 0, 1, 0},	/* CompartmentDefinition dom-5 */
@@ -414,23 +416,23 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Composition dom-4 */
 	{62, 0, 1, 0},	/* Composition dom-5 */
 	{63, 1, 1, 1},	/* Composition dom-6 */
-	{40, 3, 0, 0},	/* ConceptMap cmd-0 */
+	{40, 3, 1, 0},	/* ConceptMap cmd-0 */
 	{60, 0, 1, 0},	/* ConceptMap dom-2 */
 	{61, 0, 1, 0},	/* ConceptMap dom-4 */
 	{62, 0, 1, 0},	/* ConceptMap dom-5 */
 	{63, 1, 1, 1},	/* ConceptMap dom-6 */
-	{44, 26, 2, 0},	/* Condition con-3 */
-	{45, 28, 1, 1},	/* Condition con-4 */
-	{46, 5, 2, 0},	/* Condition con-5 */
+	{44, 27, 2, 0},	/* Condition con-3 */
+	{45, 29, 1, 1},	/* Condition con-4 */
+	{46, 6, 2, 0},	/* Condition con-5 */
 	{60, 0, 1, 0},	/* Condition dom-2 */
 	{61, 0, 1, 0},	/* Condition dom-4 */
 	{62, 0, 1, 0},	/* Condition dom-5 */
 	{63, 1, 1, 1},	/* Condition dom-6 */
-	{49, 30, 2, 1},	/* Consent ppc-1 */
-	{50, 33, 2, 0},	/* Consent ppc-2 */
-	{51, 33, 2, 0},	/* Consent ppc-3 */
-	{52, 33, 2, 0},	/* Consent ppc-4 */
-	{53, 33, 2, 0},	/* Consent ppc-5 */
+	{49, 31, 2, 1},	/* Consent ppc-1 */
+	{50, 34, 2, 0},	/* Consent ppc-2 */
+	{51, 34, 2, 0},	/* Consent ppc-3 */
+	{52, 34, 2, 0},	/* Consent ppc-4 */
+	{53, 34, 2, 0},	/* Consent ppc-5 */
 	{60, 0, 1, 0},	/* Consent dom-2 */
 	{61, 0, 1, 0},	/* Consent dom-4 */
 	{62, 0, 1, 0},	/* Consent dom-5 */
@@ -491,7 +493,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* DomainResource dom-4 */
 	{62, 0, 1, 0},	/* DomainResource dom-5 */
 	{63, 1, 1, 1},	/* DomainResource dom-6 */
-	{65, 3, 0, 0},	/* EffectEvidenceSynthesis ees-0 */
+	{65, 3, 1, 0},	/* EffectEvidenceSynthesis ees-0 */
 	{60, 0, 1, 0},	/* EffectEvidenceSynthesis dom-2 */
 	{61, 0, 1, 0},	/* EffectEvidenceSynthesis dom-4 */
 	{62, 0, 1, 0},	/* EffectEvidenceSynthesis dom-5 */
@@ -516,22 +518,22 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* EpisodeOfCare dom-4 */
 	{62, 0, 1, 0},	/* EpisodeOfCare dom-5 */
 	{63, 1, 1, 1},	/* EpisodeOfCare dom-6 */
-	{86, 3, 0, 0},	/* EventDefinition evd-0 */
+	{86, 3, 1, 0},	/* EventDefinition evd-0 */
 	{60, 0, 1, 0},	/* EventDefinition dom-2 */
 	{61, 0, 1, 0},	/* EventDefinition dom-4 */
 	{62, 0, 1, 0},	/* EventDefinition dom-5 */
 	{63, 1, 1, 1},	/* EventDefinition dom-6 */
-	{87, 3, 0, 0},	/* Evidence evi-0 */
+	{87, 3, 1, 0},	/* Evidence evi-0 */
 	{60, 0, 1, 0},	/* Evidence dom-2 */
 	{61, 0, 1, 0},	/* Evidence dom-4 */
 	{62, 0, 1, 0},	/* Evidence dom-5 */
 	{63, 1, 1, 1},	/* Evidence dom-6 */
-	{88, 3, 0, 0},	/* EvidenceVariable evv-0 */
+	{88, 3, 1, 0},	/* EvidenceVariable evv-0 */
 	{60, 0, 1, 0},	/* EvidenceVariable dom-2 */
 	{61, 0, 1, 0},	/* EvidenceVariable dom-4 */
 	{62, 0, 1, 0},	/* EvidenceVariable dom-5 */
 	{63, 1, 1, 1},	/* EvidenceVariable dom-6 */
-	{89, 3, 0, 0},	/* ExampleScenario esc-0 */
+	{89, 3, 1, 0},	/* ExampleScenario esc-0 */
 	{60, 0, 1, 0},	/* ExampleScenario dom-2 */
 	{61, 0, 1, 0},	/* ExampleScenario dom-4 */
 	{62, 0, 1, 0},	/* ExampleScenario dom-5 */
@@ -540,8 +542,8 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* ExplanationOfBenefit dom-4 */
 	{62, 0, 1, 0},	/* ExplanationOfBenefit dom-5 */
 	{63, 1, 1, 1},	/* ExplanationOfBenefit dom-6 */
-	{91, 35, 2, 1},	/* FamilyMemberHistory fhs-1 */
-	{92, 38, 2, 1},	/* FamilyMemberHistory fhs-2 */
+	{91, 36, 2, 1},	/* FamilyMemberHistory fhs-1 */
+	{92, 39, 2, 1},	/* FamilyMemberHistory fhs-2 */
 	{60, 0, 1, 0},	/* FamilyMemberHistory dom-2 */
 	{61, 0, 1, 0},	/* FamilyMemberHistory dom-4 */
 	{62, 0, 1, 0},	/* FamilyMemberHistory dom-5 */
@@ -554,12 +556,12 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Goal dom-4 */
 	{62, 0, 1, 0},	/* Goal dom-5 */
 	{63, 1, 1, 1},	/* Goal dom-6 */
-	{94, 3, 0, 0},	/* GraphDefinition gdf-0 */
+	{94, 13, 1, 0},	/* GraphDefinition gdf-0 */
 	{60, 0, 1, 0},	/* GraphDefinition dom-2 */
 	{61, 0, 1, 0},	/* GraphDefinition dom-4 */
 	{62, 0, 1, 0},	/* GraphDefinition dom-5 */
 	{63, 1, 1, 1},	/* GraphDefinition dom-6 */
-	{95, 41, 1, 0},	/* Group grp-1 */
+	{95, 42, 1, 0},	/* Group grp-1 */
 	{60, 0, 1, 0},	/* Group dom-2 */
 	{61, 0, 1, 0},	/* Group dom-4 */
 	{62, 0, 1, 0},	/* Group dom-5 */
@@ -588,13 +590,13 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* ImmunizationRecommendation dom-4 */
 	{62, 0, 1, 0},	/* ImmunizationRecommendation dom-5 */
 	{63, 1, 1, 1},	/* ImmunizationRecommendation dom-6 */
-	{98, 3, 0, 0},	/* ImplementationGuide ig-0 */
-	{99, 42, 1, 0},	/* ImplementationGuide ig-2 */
+	{98, 13, 1, 0},	/* ImplementationGuide ig-0 */
+	{99, 43, 1, 0},	/* ImplementationGuide ig-2 */
 	{60, 0, 1, 0},	/* ImplementationGuide dom-2 */
 	{61, 0, 1, 0},	/* ImplementationGuide dom-4 */
 	{62, 0, 1, 0},	/* ImplementationGuide dom-5 */
 	{63, 1, 1, 1},	/* ImplementationGuide dom-6 */
-	{101, 3, 0, 0},	/* InsurancePlan ipn-1 */
+	{101, 18, 0, 0},	/* InsurancePlan ipn-1 */
 	{60, 0, 1, 0},	/* InsurancePlan dom-2 */
 	{61, 0, 1, 0},	/* InsurancePlan dom-4 */
 	{62, 0, 1, 0},	/* InsurancePlan dom-5 */
@@ -603,19 +605,19 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Invoice dom-4 */
 	{62, 0, 1, 0},	/* Invoice dom-5 */
 	{63, 1, 1, 1},	/* Invoice dom-6 */
-	{102, 3, 0, 0},	/* Library lib-0 */
+	{102, 3, 1, 0},	/* Library lib-0 */
 	{60, 0, 1, 0},	/* Library dom-2 */
 	{61, 0, 1, 0},	/* Library dom-4 */
 	{62, 0, 1, 0},	/* Library dom-5 */
 	{63, 1, 1, 1},	/* Library dom-6 */
-	{103, 12, 0, 1},	/* Linkage lnk-1 */
+	{103, 13, 0, 1},	/* Linkage lnk-1 */
 	{60, 0, 1, 0},	/* Linkage dom-2 */
 	{61, 0, 1, 0},	/* Linkage dom-4 */
 	{62, 0, 1, 0},	/* Linkage dom-5 */
 	{63, 1, 1, 1},	/* Linkage dom-6 */
-	{104, 43, 2, 1},	/* List lst-1 */
-	{105, 46, 1, 0},	/* List lst-2 */
-	{106, 46, 1, 0},	/* List lst-3 */
+	{104, 44, 2, 1},	/* List lst-1 */
+	{105, 47, 1, 0},	/* List lst-2 */
+	{106, 47, 1, 0},	/* List lst-3 */
 	{60, 0, 1, 0},	/* List dom-2 */
 	{61, 0, 1, 0},	/* List dom-4 */
 	{62, 0, 1, 0},	/* List dom-5 */
@@ -624,14 +626,14 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Location dom-4 */
 	{62, 0, 1, 0},	/* Location dom-5 */
 	{63, 1, 1, 1},	/* Location dom-6 */
-	{107, 3, 0, 0},	/* Measure mea-0 */
-	{108, 47, 1, 0},	/* Measure mea-1 */
+	{107, 3, 1, 0},	/* Measure mea-0 */
+	{108, 48, 1, 0},	/* Measure mea-1 */
 	{60, 0, 1, 0},	/* Measure dom-2 */
 	{61, 0, 1, 0},	/* Measure dom-4 */
 	{62, 0, 1, 0},	/* Measure dom-5 */
 	{63, 1, 1, 1},	/* Measure dom-6 */
-	{109, 41, 1, 0},	/* MeasureReport mrp-1 */
-	{110, 41, 1, 0},	/* MeasureReport mrp-2 */
+	{109, 42, 1, 0},	/* MeasureReport mrp-1 */
+	{110, 42, 1, 0},	/* MeasureReport mrp-2 */
 	{60, 0, 1, 0},	/* MeasureReport dom-2 */
 	{61, 0, 1, 0},	/* MeasureReport dom-4 */
 	{62, 0, 1, 0},	/* MeasureReport dom-5 */
@@ -648,7 +650,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* MedicationAdministration dom-4 */
 	{62, 0, 1, 0},	/* MedicationAdministration dom-5 */
 	{63, 1, 1, 1},	/* MedicationAdministration dom-6 */
-	{112, 48, 2, 0},	/* MedicationDispense mdd-1 */
+	{112, 49, 2, 0},	/* MedicationDispense mdd-1 */
 	{60, 0, 1, 0},	/* MedicationDispense dom-2 */
 	{61, 0, 1, 0},	/* MedicationDispense dom-4 */
 	{62, 0, 1, 0},	/* MedicationDispense dom-5 */
@@ -705,7 +707,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* MedicinalProductUndesirableEffect dom-4 */
 	{62, 0, 1, 0},	/* MedicinalProductUndesirableEffect dom-5 */
 	{63, 1, 1, 1},	/* MedicinalProductUndesirableEffect dom-6 */
-	{113, 3, 0, 0},	/* MessageDefinition msd-0 */
+	{113, 3, 1, 0},	/* MessageDefinition msd-0 */
 	{60, 0, 1, 0},	/* MessageDefinition dom-2 */
 	{61, 0, 1, 0},	/* MessageDefinition dom-4 */
 	{62, 0, 1, 0},	/* MessageDefinition dom-5 */
@@ -714,25 +716,25 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* MessageHeader dom-4 */
 	{62, 0, 1, 0},	/* MessageHeader dom-5 */
 	{63, 1, 1, 1},	/* MessageHeader dom-6 */
-	{115, 3, 0, 0},	/* MolecularSequence msq-3 */
+	{115, 18, 0, 0},	/* MolecularSequence msq-3 */
 	{60, 0, 1, 0},	/* MolecularSequence dom-2 */
 	{61, 0, 1, 0},	/* MolecularSequence dom-4 */
 	{62, 0, 1, 0},	/* MolecularSequence dom-5 */
 	{63, 1, 1, 1},	/* MolecularSequence dom-6 */
-	{118, 3, 0, 0},	/* NamingSystem nsd-0 */
-	{119, 50, 1, 0},	/* NamingSystem nsd-1 */
-	{120, 3, 0, 0},	/* NamingSystem nsd-2 */
+	{118, 51, 1, 0},	/* NamingSystem nsd-0 */
+	{119, 52, 1, 0},	/* NamingSystem nsd-1 */
+	{120, 18, 0, 0},	/* NamingSystem nsd-2 */
 	{60, 0, 1, 0},	/* NamingSystem dom-2 */
 	{61, 0, 1, 0},	/* NamingSystem dom-4 */
 	{62, 0, 1, 0},	/* NamingSystem dom-5 */
 	{63, 1, 1, 1},	/* NamingSystem dom-6 */
-	{121, 51, 3, 1},	/* NutritionOrder nor-1 */
+	{121, 53, 3, 1},	/* NutritionOrder nor-1 */
 	{60, 0, 1, 0},	/* NutritionOrder dom-2 */
 	{61, 0, 1, 0},	/* NutritionOrder dom-4 */
 	{62, 0, 1, 0},	/* NutritionOrder dom-5 */
 	{63, 1, 1, 1},	/* NutritionOrder dom-6 */
-	{122, 55, 2, 1},	/* Observation obs-6 */
-	{123, 58, 2, 0},	/* Observation obs-7 */
+	{122, 57, 2, 1},	/* Observation obs-6 */
+	{123, 60, 2, 0},	/* Observation obs-7 */
 	{60, 0, 1, 0},	/* Observation dom-2 */
 	{61, 0, 1, 0},	/* Observation dom-4 */
 	{62, 0, 1, 0},	/* Observation dom-5 */
@@ -741,7 +743,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* ObservationDefinition dom-4 */
 	{62, 0, 1, 0},	/* ObservationDefinition dom-5 */
 	{63, 1, 1, 1},	/* ObservationDefinition dom-6 */
-	{125, 3, 0, 0},	/* OperationDefinition opd-0 */
+	{125, 13, 1, 0},	/* OperationDefinition opd-0 */
 	{60, 0, 1, 0},	/* OperationDefinition dom-2 */
 	{61, 0, 1, 0},	/* OperationDefinition dom-4 */
 	{62, 0, 1, 0},	/* OperationDefinition dom-5 */
@@ -750,9 +752,9 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* OperationOutcome dom-4 */
 	{62, 0, 1, 0},	/* OperationOutcome dom-5 */
 	{63, 1, 1, 1},	/* OperationOutcome dom-6 */
-	{129, 3, 0, 0},	/* Organization org-1 */
-	{130, 60, 1, 0},	/* Organization org-2 */
-	{131, 61, 1, 0},	/* Organization org-3 */
+	{129, 18, 0, 0},	/* Organization org-1 */
+	{130, 62, 1, 0},	/* Organization org-2 */
+	{131, 63, 1, 0},	/* Organization org-3 */
 	{60, 0, 1, 0},	/* Organization dom-2 */
 	{61, 0, 1, 0},	/* Organization dom-4 */
 	{62, 0, 1, 0},	/* Organization dom-5 */
@@ -777,7 +779,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Person dom-4 */
 	{62, 0, 1, 0},	/* Person dom-5 */
 	{63, 1, 1, 1},	/* Person dom-6 */
-	{135, 3, 0, 0},	/* PlanDefinition pdf-0 */
+	{135, 3, 1, 0},	/* PlanDefinition pdf-0 */
 	{60, 0, 1, 0},	/* PlanDefinition dom-2 */
 	{61, 0, 1, 0},	/* PlanDefinition dom-4 */
 	{62, 0, 1, 0},	/* PlanDefinition dom-5 */
@@ -798,8 +800,8 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Provenance dom-4 */
 	{62, 0, 1, 0},	/* Provenance dom-5 */
 	{63, 1, 1, 1},	/* Provenance dom-6 */
-	{137, 3, 0, 0},	/* Questionnaire que-0 */
-	{138, 3, 0, 0},	/* Questionnaire que-2 */
+	{137, 3, 1, 0},	/* Questionnaire que-0 */
+	{138, 18, 0, 0},	/* Questionnaire que-2 */
 	{60, 0, 1, 0},	/* Questionnaire dom-2 */
 	{61, 0, 1, 0},	/* Questionnaire dom-4 */
 	{62, 0, 1, 0},	/* Questionnaire dom-5 */
@@ -816,12 +818,12 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* RequestGroup dom-4 */
 	{62, 0, 1, 0},	/* RequestGroup dom-5 */
 	{63, 1, 1, 1},	/* RequestGroup dom-6 */
-	{155, 3, 0, 0},	/* ResearchDefinition rsd-0 */
+	{155, 3, 1, 0},	/* ResearchDefinition rsd-0 */
 	{60, 0, 1, 0},	/* ResearchDefinition dom-2 */
 	{61, 0, 1, 0},	/* ResearchDefinition dom-4 */
 	{62, 0, 1, 0},	/* ResearchDefinition dom-5 */
 	{63, 1, 1, 1},	/* ResearchDefinition dom-6 */
-	{156, 3, 0, 0},	/* ResearchElementDefinition red-0 */
+	{156, 3, 1, 0},	/* ResearchElementDefinition red-0 */
 	{60, 0, 1, 0},	/* ResearchElementDefinition dom-2 */
 	{61, 0, 1, 0},	/* ResearchElementDefinition dom-4 */
 	{62, 0, 1, 0},	/* ResearchElementDefinition dom-5 */
@@ -838,7 +840,7 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* RiskAssessment dom-4 */
 	{62, 0, 1, 0},	/* RiskAssessment dom-5 */
 	{63, 1, 1, 1},	/* RiskAssessment dom-6 */
-	{159, 3, 0, 0},	/* RiskEvidenceSynthesis rvs-0 */
+	{159, 3, 1, 0},	/* RiskEvidenceSynthesis rvs-0 */
 	{60, 0, 1, 0},	/* RiskEvidenceSynthesis dom-2 */
 	{61, 0, 1, 0},	/* RiskEvidenceSynthesis dom-4 */
 	{62, 0, 1, 0},	/* RiskEvidenceSynthesis dom-5 */
@@ -847,14 +849,14 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* Schedule dom-4 */
 	{62, 0, 1, 0},	/* Schedule dom-5 */
 	{63, 1, 1, 1},	/* Schedule dom-6 */
-	{160, 3, 0, 0},	/* SearchParameter spd-0 */
-	{161, 62, 2, 1},	/* SearchParameter spd-1 */
-	{162, 25, 1, 0},	/* SearchParameter spd-2 */
+	{160, 13, 1, 0},	/* SearchParameter spd-0 */
+	{161, 64, 2, 1},	/* SearchParameter spd-1 */
+	{162, 26, 1, 0},	/* SearchParameter spd-2 */
 	{60, 0, 1, 0},	/* SearchParameter dom-2 */
 	{61, 0, 1, 0},	/* SearchParameter dom-4 */
 	{62, 0, 1, 0},	/* SearchParameter dom-5 */
 	{63, 1, 1, 1},	/* SearchParameter dom-6 */
-	{163, 38, 2, 1},	/* ServiceRequest prr-1 */
+	{163, 39, 2, 1},	/* ServiceRequest prr-1 */
 	{60, 0, 1, 0},	/* ServiceRequest dom-2 */
 	{61, 0, 1, 0},	/* ServiceRequest dom-4 */
 	{62, 0, 1, 0},	/* ServiceRequest dom-5 */
@@ -871,28 +873,28 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* SpecimenDefinition dom-4 */
 	{62, 0, 1, 0},	/* SpecimenDefinition dom-5 */
 	{63, 1, 1, 1},	/* SpecimenDefinition dom-6 */
-	{164, 3, 0, 0},	/* StructureDefinition sdf-0 */
-	{165, 3, 0, 0},	/* StructureDefinition sdf-1 */
-	{166, 65, 1, 0},	/* StructureDefinition sdf-11 */
-	{167, 66, 1, 0},	/* StructureDefinition sdf-14 */
-	{168, 65, 1, 0},	/* StructureDefinition sdf-15 */
-	{169, 67, 1, 0},	/* StructureDefinition sdf-15a */
-	{170, 3, 0, 0},	/* StructureDefinition sdf-16 */
-	{171, 3, 0, 0},	/* StructureDefinition sdf-17 */
-	{172, 68, 1, 0},	/* StructureDefinition sdf-18 */
-	{173, 66, 1, 0},	/* StructureDefinition sdf-19 */
-	{174, 67, 1, 0},	/* StructureDefinition sdf-21 */
-	{175, 66, 1, 0},	/* StructureDefinition sdf-22 */
-	{176, 66, 1, 0},	/* StructureDefinition sdf-23 */
-	{177, 69, 1, 0},	/* StructureDefinition sdf-4 */
-	{178, 70, 1, 0},	/* StructureDefinition sdf-5 */
-	{179, 71, 2, 1},	/* StructureDefinition sdf-6 */
-	{180, 3, 0, 0},	/* StructureDefinition sdf-9 */
+	{164, 3, 1, 0},	/* StructureDefinition sdf-0 */
+	{165, 18, 0, 0},	/* StructureDefinition sdf-1 */
+	{166, 67, 1, 0},	/* StructureDefinition sdf-11 */
+	{167, 68, 1, 0},	/* StructureDefinition sdf-14 */
+	{168, 67, 1, 0},	/* StructureDefinition sdf-15 */
+	{169, 69, 1, 0},	/* StructureDefinition sdf-15a */
+	{170, 18, 0, 0},	/* StructureDefinition sdf-16 */
+	{171, 18, 0, 0},	/* StructureDefinition sdf-17 */
+	{172, 70, 1, 0},	/* StructureDefinition sdf-18 */
+	{173, 68, 1, 0},	/* StructureDefinition sdf-19 */
+	{174, 69, 1, 0},	/* StructureDefinition sdf-21 */
+	{175, 68, 1, 0},	/* StructureDefinition sdf-22 */
+	{176, 68, 1, 0},	/* StructureDefinition sdf-23 */
+	{177, 71, 1, 0},	/* StructureDefinition sdf-4 */
+	{178, 72, 1, 0},	/* StructureDefinition sdf-5 */
+	{179, 73, 2, 1},	/* StructureDefinition sdf-6 */
+	{180, 18, 0, 0},	/* StructureDefinition sdf-9 */
 	{60, 0, 1, 0},	/* StructureDefinition dom-2 */
 	{61, 0, 1, 0},	/* StructureDefinition dom-4 */
 	{62, 0, 1, 0},	/* StructureDefinition dom-5 */
 	{63, 1, 1, 1},	/* StructureDefinition dom-6 */
-	{188, 3, 0, 0},	/* StructureMap smp-0 */
+	{188, 3, 1, 0},	/* StructureMap smp-0 */
 	{60, 0, 1, 0},	/* StructureMap dom-2 */
 	{61, 0, 1, 0},	/* StructureMap dom-4 */
 	{62, 0, 1, 0},	/* StructureMap dom-5 */
@@ -937,16 +939,16 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* SupplyRequest dom-4 */
 	{62, 0, 1, 0},	/* SupplyRequest dom-5 */
 	{63, 1, 1, 1},	/* SupplyRequest dom-6 */
-	{191, 74, 2, 0},	/* Task inv-1 */
+	{191, 76, 2, 0},	/* Task inv-1 */
 	{60, 0, 1, 0},	/* Task dom-2 */
 	{61, 0, 1, 0},	/* Task dom-4 */
 	{62, 0, 1, 0},	/* Task dom-5 */
 	{63, 1, 1, 1},	/* Task dom-6 */
-	{192, 3, 0, 0},	/* TerminologyCapabilities tcp-0 */
-	{193, 3, 0, 0},	/* TerminologyCapabilities tcp-2 */
-	{194, 76, 1, 0},	/* TerminologyCapabilities tcp-3 */
-	{195, 77, 1, 0},	/* TerminologyCapabilities tcp-4 */
-	{196, 78, 1, 0},	/* TerminologyCapabilities tcp-5 */
+	{192, 13, 1, 0},	/* TerminologyCapabilities tcp-0 */
+	{193, 18, 0, 0},	/* TerminologyCapabilities tcp-2 */
+	{194, 78, 1, 0},	/* TerminologyCapabilities tcp-3 */
+	{195, 79, 1, 0},	/* TerminologyCapabilities tcp-4 */
+	{196, 80, 1, 0},	/* TerminologyCapabilities tcp-5 */
 	{60, 0, 1, 0},	/* TerminologyCapabilities dom-2 */
 	{61, 0, 1, 0},	/* TerminologyCapabilities dom-4 */
 	{62, 0, 1, 0},	/* TerminologyCapabilities dom-5 */
@@ -955,12 +957,12 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* TestReport dom-4 */
 	{62, 0, 1, 0},	/* TestReport dom-5 */
 	{63, 1, 1, 1},	/* TestReport dom-6 */
-	{200, 3, 0, 0},	/* TestScript tst-0 */
+	{200, 3, 1, 0},	/* TestScript tst-0 */
 	{60, 0, 1, 0},	/* TestScript dom-2 */
 	{61, 0, 1, 0},	/* TestScript dom-4 */
 	{62, 0, 1, 0},	/* TestScript dom-5 */
 	{63, 1, 1, 1},	/* TestScript dom-6 */
-	{226, 3, 0, 0},	/* ValueSet vsd-0 */
+	{226, 3, 1, 0},	/* ValueSet vsd-0 */
 	{60, 0, 1, 0},	/* ValueSet dom-2 */
 	{61, 0, 1, 0},	/* ValueSet dom-4 */
 	{62, 0, 1, 0},	/* ValueSet dom-5 */
@@ -973,132 +975,132 @@ const FhirAsked fhir_asked[] = {
 	{61, 0, 1, 0},	/* VisionPrescription dom-4 */
 	{62, 0, 1, 0},	/* VisionPrescription dom-5 */
 	{63, 1, 1, 1},	/* VisionPrescription dom-6 */
-	{1, 79, 1, 1},	/* Age age-1 */
-	{136, 81, 2, 1},	/* Age qty-3 */
-	{9, 84, 2, 1},	/* Attachment att-1 */
-	{54, 87, 2, 1},	/* ContactPoint cpt-2 */
-	{55, 90, 1, 1},	/* Count cnt-3 */
-	{136, 81, 2, 1},	/* Count qty-3 */
-	{59, 92, 2, 1},	/* Distance dis-1 */
-	{136, 81, 2, 1},	/* Distance qty-3 */
-	{64, 95, 1, 1},	/* Duration drt-1 */
-	{136, 81, 2, 1},	/* Duration qty-3 */
-	{66, 97, 2, 0},	/* ElementDefinition eld-11 */
-	{67, 3, 0, 0},	/* ElementDefinition eld-13 */
-	{68, 3, 0, 0},	/* ElementDefinition eld-14 */
-	{69, 99, 2, 1},	/* ElementDefinition eld-15 */
+	{1, 81, 1, 1},	/* Age age-1 */
+	{136, 83, 2, 1},	/* Age qty-3 */
+	{9, 86, 2, 1},	/* Attachment att-1 */
+	{54, 89, 2, 1},	/* ContactPoint cpt-2 */
+	{55, 92, 1, 1},	/* Count cnt-3 */
+	{136, 83, 2, 1},	/* Count qty-3 */
+	{59, 94, 2, 1},	/* Distance dis-1 */
+	{136, 83, 2, 1},	/* Distance qty-3 */
+	{64, 97, 1, 1},	/* Duration drt-1 */
+	{136, 83, 2, 1},	/* Duration qty-3 */
+	{66, 99, 2, 0},	/* ElementDefinition eld-11 */
+	{67, 18, 0, 0},	/* ElementDefinition eld-13 */
+	{68, 18, 0, 0},	/* ElementDefinition eld-14 */
+	{69, 101, 2, 1},	/* ElementDefinition eld-15 */
 	{70, 0, 1, 0},	/* ElementDefinition eld-16 */
-	{71, 102, 2, 0},	/* ElementDefinition eld-18 */
-	{72, 3, 0, 0},	/* ElementDefinition eld-19 */
-	{73, 104, 2, 0},	/* ElementDefinition eld-2 */
-	{74, 3, 0, 0},	/* ElementDefinition eld-20 */
-	{75, 81, 2, 1},	/* ElementDefinition eld-22 */
-	{76, 106, 2, 9},	/* ElementDefinition eld-5 */
-	{77, 117, 2, 0},	/* ElementDefinition eld-6 */
-	{78, 119, 2, 0},	/* ElementDefinition eld-7 */
-	{79, 121, 2, 1},	/* ElementDefinition eld-8 */
-	{80, 124, 1, 0},	/* ElementDefinition eld-3 */
-	{90, 125, 2, 1},	/* Expression exp-1 */
-	{134, 128, 2, 0},	/* Period per-1 */
-	{136, 81, 2, 1},	/* Quantity qty-3 */
-	{152, 128, 2, 0},	/* Range rng-2 */
-	{153, 130, 2, 3},	/* Ratio rat-1 */
-	{223, 135, 2, 1},	/* TriggerDefinition trd-1 */
-	{224, 81, 2, 1},	/* TriggerDefinition trd-2 */
-	{225, 138, 1, 0},	/* TriggerDefinition trd-3 */
-	{7, 139, 2, 1},	/* Appointment.participant app-1 */
-	{10, 142, 2, 1},	/* AuditEvent.entity sev-1 */
-	{20, 145, 3, 1},	/* Bundle.entry bdl-5 */
-	{21, 3, 0, 0},	/* Bundle.entry bdl-8 */
-	{30, 3, 0, 0},	/* CapabilityStatement.rest cpb-9 */
-	{31, 3, 0, 0},	/* CapabilityStatement.rest.resource cpb-12 */
-	{32, 149, 2, 1},	/* CarePlan.activity cpl-3 */
+	{71, 104, 2, 0},	/* ElementDefinition eld-18 */
+	{72, 106, 1, 0},	/* ElementDefinition eld-19 */
+	{73, 107, 2, 0},	/* ElementDefinition eld-2 */
+	{74, 106, 1, 0},	/* ElementDefinition eld-20 */
+	{75, 83, 2, 1},	/* ElementDefinition eld-22 */
+	{76, 109, 2, 9},	/* ElementDefinition eld-5 */
+	{77, 120, 2, 0},	/* ElementDefinition eld-6 */
+	{78, 122, 2, 0},	/* ElementDefinition eld-7 */
+	{79, 124, 2, 1},	/* ElementDefinition eld-8 */
+	{80, 127, 1, 0},	/* ElementDefinition eld-3 */
+	{90, 128, 2, 1},	/* Expression exp-1 */
+	{134, 131, 2, 0},	/* Period per-1 */
+	{136, 83, 2, 1},	/* Quantity qty-3 */
+	{152, 131, 2, 0},	/* Range rng-2 */
+	{153, 133, 2, 3},	/* Ratio rat-1 */
+	{223, 138, 2, 1},	/* TriggerDefinition trd-1 */
+	{224, 83, 2, 1},	/* TriggerDefinition trd-2 */
+	{225, 141, 1, 0},	/* TriggerDefinition trd-3 */
+	{7, 142, 2, 1},	/* Appointment.participant app-1 */
+	{10, 145, 2, 1},	/* AuditEvent.entity sev-1 */
+	{20, 148, 3, 1},	/* Bundle.entry bdl-5 */
+	{21, 152, 1, 0},	/* Bundle.entry bdl-8 */
+	{30, 18, 0, 0},	/* CapabilityStatement.rest cpb-9 */
+	{31, 18, 0, 0},	/* CapabilityStatement.rest.resource cpb-12 */
+	{32, 153, 2, 1},	/* CarePlan.activity cpl-3 */
 	{33, 0, 1, 0},	/* CareTeam.participant ctm-1 */
-	{38, 152, 3, 1},	/* Composition.section cmp-1 */
-	{39, 156, 2, 1},	/* Composition.section cmp-2 */
-	{41, 159, 2, 0},	/* ConceptMap.group.element.target cmd-1 */
-	{42, 161, 1, 0},	/* ConceptMap.group.unmapped cmd-2 */
-	{43, 162, 1, 0},	/* ConceptMap.group.unmapped cmd-3 */
-	{47, 163, 2, 1},	/* Condition.evidence con-2 */
-	{48, 139, 2, 1},	/* Condition.stage con-1 */
-	{56, 166, 2, 2},	/* CoverageEligibilityResponse.insurance.item ces-1 */
-	{93, 170, 2, 1},	/* Goal.target gol-1 */
-	{96, 163, 2, 1},	/* Immunization.education imm-1 */
-	{97, 139, 2, 1},	/* ImmunizationRecommendation.recommendation imr-1 */
-	{100, 173, 1, 0},	/* ImplementationGuide.definition ig-1 */
-	{111, 174, 2, 1},	/* MedicationAdministration.dosage mad-1 */
-	{114, 3, 0, 0},	/* MessageDefinition.focus md-1 */
-	{116, 177, 2, 2},	/* MolecularSequence.referenceSeq msq-5 */
-	{117, 3, 0, 0},	/* MolecularSequence.referenceSeq msq-6 */
-	{124, 181, 3, 1},	/* Observation.referenceRange obs-3 */
-	{126, 185, 2, 1},	/* OperationDefinition.parameter opd-1 */
-	{127, 12, 1, 0},	/* OperationDefinition.parameter opd-2 */
-	{128, 17, 1, 0},	/* OperationDefinition.parameter opd-3 */
-	{132, 188, 3, 4},	/* Parameters.parameter inv-1 */
-	{133, 195, 4, 1},	/* Patient.contact pat-1 */
-	{139, 3, 0, 0},	/* Questionnaire.item que-1 */
-	{140, 60, 1, 0},	/* Questionnaire.item que-10 */
-	{141, 200, 2, 1},	/* Questionnaire.item que-11 */
-	{142, 203, 2, 0},	/* Questionnaire.item que-12 */
-	{143, 41, 1, 0},	/* Questionnaire.item que-13 */
+	{38, 156, 3, 1},	/* Composition.section cmp-1 */
+	{39, 160, 2, 1},	/* Composition.section cmp-2 */
+	{41, 163, 2, 0},	/* ConceptMap.group.element.target cmd-1 */
+	{42, 165, 1, 0},	/* ConceptMap.group.unmapped cmd-2 */
+	{43, 166, 1, 0},	/* ConceptMap.group.unmapped cmd-3 */
+	{47, 167, 2, 1},	/* Condition.evidence con-2 */
+	{48, 142, 2, 1},	/* Condition.stage con-1 */
+	{56, 170, 2, 2},	/* CoverageEligibilityResponse.insurance.item ces-1 */
+	{93, 174, 2, 1},	/* Goal.target gol-1 */
+	{96, 167, 2, 1},	/* Immunization.education imm-1 */
+	{97, 142, 2, 1},	/* ImmunizationRecommendation.recommendation imr-1 */
+	{100, 152, 1, 0},	/* ImplementationGuide.definition ig-1 */
+	{111, 177, 2, 1},	/* MedicationAdministration.dosage mad-1 */
+	{114, 18, 0, 0},	/* MessageDefinition.focus md-1 */
+	{116, 180, 2, 2},	/* MolecularSequence.referenceSeq msq-5 */
+	{117, 18, 0, 0},	/* MolecularSequence.referenceSeq msq-6 */
+	{124, 184, 3, 1},	/* Observation.referenceRange obs-3 */
+	{126, 188, 2, 1},	/* OperationDefinition.parameter opd-1 */
+	{127, 13, 1, 0},	/* OperationDefinition.parameter opd-2 */
+	{128, 18, 1, 0},	/* OperationDefinition.parameter opd-3 */
+	{132, 191, 3, 4},	/* Parameters.parameter inv-1 */
+	{133, 198, 4, 1},	/* Patient.contact pat-1 */
+	{139, 18, 0, 0},	/* Questionnaire.item que-1 */
+	{140, 62, 1, 0},	/* Questionnaire.item que-10 */
+	{141, 203, 2, 1},	/* Questionnaire.item que-11 */
+	{142, 206, 2, 0},	/* Questionnaire.item que-12 */
+	{143, 42, 1, 0},	/* Questionnaire.item que-13 */
 	{144, 0, 1, 0},	/* Questionnaire.item que-3 */
-	{145, 205, 2, 1},	/* Questionnaire.item que-4 */
-	{146, 208, 1, 0},	/* Questionnaire.item que-5 */
-	{147, 209, 1, 0},	/* Questionnaire.item que-6 */
-	{148, 41, 1, 0},	/* Questionnaire.item que-8 */
-	{149, 61, 1, 0},	/* Questionnaire.item que-9 */
-	{150, 3, 0, 0},	/* Questionnaire.item.enableWhen que-7 */
-	{151, 210, 2, 1},	/* QuestionnaireResponse.item qrs-1 */
-	{154, 213, 2, 2},	/* RequestGroup.action rqg-1 */
-	{157, 3, 0, 0},	/* RiskAssessment.prediction ras-2 */
-	{158, 173, 1, 0},	/* RiskAssessment.prediction ras-1 */
-	{181, 217, 1, 0},	/* StructureDefinition.differential sdf-20 */
-	{182, 3, 0, 0},	/* StructureDefinition.differential sdf-8a */
-	{183, 218, 2, 1},	/* StructureDefinition.mapping sdf-2 */
-	{184, 217, 1, 0},	/* StructureDefinition.snapshot sdf-3 */
-	{185, 3, 0, 0},	/* StructureDefinition.snapshot sdf-8 */
-	{186, 217, 1, 0},	/* StructureDefinition.snapshot sdf-8b */
-	{187, 217, 1, 0},	/* StructureDefinition.snapshot sdf-10 */
-	{189, 221, 2, 1},	/* StructureMap.group.rule.target smp-1 */
-	{190, 224, 2, 1},	/* StructureMap.group.rule.target smp-2 */
-	{197, 173, 1, 0},	/* TerminologyCapabilities.codeSystem tcp-1 */
-	{198, 227, 2, 2},	/* TestReport.setup.action inv-1 */
-	{199, 227, 2, 2},	/* TestReport.test.action inv-2 */
+	{145, 208, 2, 1},	/* Questionnaire.item que-4 */
+	{146, 211, 1, 0},	/* Questionnaire.item que-5 */
+	{147, 212, 1, 0},	/* Questionnaire.item que-6 */
+	{148, 42, 1, 0},	/* Questionnaire.item que-8 */
+	{149, 63, 1, 0},	/* Questionnaire.item que-9 */
+	{150, 18, 0, 0},	/* Questionnaire.item.enableWhen que-7 */
+	{151, 213, 2, 1},	/* QuestionnaireResponse.item qrs-1 */
+	{154, 216, 2, 2},	/* RequestGroup.action rqg-1 */
+	{157, 18, 0, 0},	/* RiskAssessment.prediction ras-2 */
+	{158, 152, 1, 0},	/* RiskAssessment.prediction ras-1 */
+	{181, 106, 1, 0},	/* StructureDefinition.differential sdf-20 */
+	{182, 18, 0, 0},	/* StructureDefinition.differential sdf-8a */
+	{183, 220, 2, 1},	/* StructureDefinition.mapping sdf-2 */
+	{184, 106, 1, 0},	/* StructureDefinition.snapshot sdf-3 */
+	{185, 18, 0, 0},	/* StructureDefinition.snapshot sdf-8 */
+	{186, 106, 1, 0},	/* StructureDefinition.snapshot sdf-8b */
+	{187, 106, 1, 0},	/* StructureDefinition.snapshot sdf-10 */
+	{189, 223, 2, 1},	/* StructureMap.group.rule.target smp-1 */
+	{190, 226, 2, 1},	/* StructureMap.group.rule.target smp-2 */
+	{197, 152, 1, 0},	/* TerminologyCapabilities.codeSystem tcp-1 */
+	{198, 229, 2, 2},	/* TestReport.setup.action inv-1 */
+	{199, 229, 2, 2},	/* TestReport.test.action inv-2 */
 	{201, 1, 1, 1},	/* TestScript.metadata tst-4 */
-	{202, 227, 2, 2},	/* TestScript.setup.action tst-1 */
-	{203, 231, 3, 3},	/* TestScript.setup.action.assert tst-10 */
+	{202, 229, 2, 2},	/* TestScript.setup.action tst-1 */
+	{203, 233, 3, 3},	/* TestScript.setup.action.assert tst-10 */
 	{204, 0, 1, 0},	/* TestScript.setup.action.assert tst-12 */
-	{205, 237, 1, 0},	/* TestScript.setup.action.assert tst-5 */
-	{206, 238, 1, 0},	/* TestScript.setup.action.operation tst-7 */
-	{207, 217, 1, 0},	/* TestScript.teardown.action tst-9 */
-	{208, 227, 2, 2},	/* TestScript.test.action tst-2 */
-	{209, 173, 1, 0},	/* TestScript.test.action tst-11 */
-	{210, 173, 1, 0},	/* TestScript.test.action tst-13 */
-	{211, 173, 1, 0},	/* TestScript.test.action tst-6 */
-	{212, 217, 1, 0},	/* TestScript.test.action tst-8 */
-	{213, 239, 3, 1},	/* TestScript.variable tst-3 */
-	{227, 243, 2, 1},	/* ValueSet.compose.include vsd-1 */
-	{228, 246, 2, 2},	/* ValueSet.compose.include vsd-2 */
-	{229, 250, 2, 1},	/* ValueSet.compose.include vsd-3 */
-	{230, 253, 2, 1},	/* ValueSet.expansion.contains vsd-10 */
-	{231, 174, 2, 1},	/* ValueSet.expansion.contains vsd-6 */
-	{232, 256, 1, 0},	/* ValueSet.expansion.contains vsd-9 */
-	{57, 257, 2, 2},	/* DataRequirement.codeFilter drq-1 */
-	{58, 257, 2, 2},	/* DataRequirement.dateFilter drq-2 */
-	{81, 173, 1, 0},	/* ElementDefinition.binding eld-12 */
-	{82, 261, 1, 1},	/* ElementDefinition.constraint eld-21 */
-	{83, 263, 2, 1},	/* ElementDefinition.slicing eld-1 */
-	{84, 173, 1, 0},	/* ElementDefinition.type eld-17 */
+	{205, 239, 1, 0},	/* TestScript.setup.action.assert tst-5 */
+	{206, 240, 1, 0},	/* TestScript.setup.action.operation tst-7 */
+	{207, 106, 1, 0},	/* TestScript.teardown.action tst-9 */
+	{208, 229, 2, 2},	/* TestScript.test.action tst-2 */
+	{209, 152, 1, 0},	/* TestScript.test.action tst-11 */
+	{210, 152, 1, 0},	/* TestScript.test.action tst-13 */
+	{211, 152, 1, 0},	/* TestScript.test.action tst-6 */
+	{212, 106, 1, 0},	/* TestScript.test.action tst-8 */
+	{213, 241, 3, 1},	/* TestScript.variable tst-3 */
+	{227, 245, 2, 1},	/* ValueSet.compose.include vsd-1 */
+	{228, 248, 2, 2},	/* ValueSet.compose.include vsd-2 */
+	{229, 252, 2, 1},	/* ValueSet.compose.include vsd-3 */
+	{230, 255, 2, 1},	/* ValueSet.expansion.contains vsd-10 */
+	{231, 177, 2, 1},	/* ValueSet.expansion.contains vsd-6 */
+	{232, 258, 1, 0},	/* ValueSet.expansion.contains vsd-9 */
+	{57, 259, 2, 2},	/* DataRequirement.codeFilter drq-1 */
+	{58, 259, 2, 2},	/* DataRequirement.dateFilter drq-2 */
+	{81, 152, 1, 0},	/* ElementDefinition.binding eld-12 */
+	{82, 263, 1, 1},	/* ElementDefinition.constraint eld-21 */
+	{83, 265, 2, 1},	/* ElementDefinition.slicing eld-1 */
+	{84, 152, 1, 0},	/* ElementDefinition.type eld-17 */
 	{85, 0, 1, 0},	/* ElementDefinition.type eld-4 */
-	{214, 266, 2, 1},	/* Timing.repeat tim-1 */
-	{215, 269, 2, 1},	/* Timing.repeat tim-10 */
-	{216, 272, 2, 1},	/* Timing.repeat tim-2 */
+	{214, 268, 2, 1},	/* Timing.repeat tim-1 */
+	{215, 271, 2, 1},	/* Timing.repeat tim-10 */
+	{216, 274, 2, 1},	/* Timing.repeat tim-2 */
 	{217, 0, 1, 0},	/* Timing.repeat tim-4 */
-	{218, 12, 1, 0},	/* Timing.repeat tim-5 */
-	{219, 275, 2, 1},	/* Timing.repeat tim-6 */
-	{220, 81, 2, 1},	/* Timing.repeat tim-7 */
-	{221, 170, 2, 1},	/* Timing.repeat tim-8 */
-	{222, 278, 1, 1},	/* Timing.repeat tim-9 */
+	{218, 13, 1, 0},	/* Timing.repeat tim-5 */
+	{219, 277, 2, 1},	/* Timing.repeat tim-6 */
+	{220, 83, 2, 1},	/* Timing.repeat tim-7 */
+	{221, 174, 2, 1},	/* Timing.repeat tim-8 */
+	{222, 280, 1, 1},	/* Timing.repeat tim-9 */
 };
 
 /* slot, binding */

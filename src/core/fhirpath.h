@@ -216,6 +216,12 @@ extern CoreStatus fhirpath_exists(FhirPathEval *ev, const FhirPathPlan *plan, co
  */
 extern CoreStatus fhirpath_test(FhirPathEval *ev, const FhirPathPlan *plan, const FpItem *focus, int *truth);
 
+/*
+ * Whether < <= > >= gave {} in the last evaluation because two values do not
+ * compare: dates of different precision, quantities of different units.
+ */
+extern bool fhirpath_incomparable(const FhirPathEval *ev);
+
 /* Memory that lives until the next fhirpath_begin; NULL when there is none. */
 extern void *fhirpath_alloc(FhirPathEval *ev, size_t size);
 

@@ -277,6 +277,51 @@ fp_equivalent(FhirPathEval *ev, const FpItem *a, const FpItem *b)
 	return equal_values(ev, a, b, true);
 }
 
+/* Whether two objects say the same at a key, or both nothing */
+static bool
+same_part(const FpItem *a, const FpItem *b, const char *key)
+{
+	JbValue		x,
+				y;
+	bool		has = fp_item_get(a, key, &x);
+
+	if (has != fp_item_get(b, key, &y))
+		return false;
+	return !has || (x.type == y.type && x.len == y.len && memcmp(x.ptr, y.ptr, x.len) == 0);
+}
+
+/* The number that an object has at `value` */
+static bool
+own_number(const FpItem *item, Decimal *number)
+{
+	FpItem		x = {.kind = FP_NODE, .json = JB_T_NUMBER};
+	FpValue		value;
+	JbValue		found;
+
+	if (!fp_item_get(item, "value", &found) || found.type != JB_T_NUMBER)
+		return false;
+	x.u.text = found.ptr;
+	x.len = found.len;
+	fp_value(&x, &value);
+	return fp_number_of(&value, number);
+}
+
+/* Quantities in units of another system than UCUM compare where they are of the same unit. */
+static CoreOrder
+order_foreign(const FpItem *a, const FpItem *b)
+{
+	JbValue		part;
+	Decimal		m,
+				n;
+	int			c;
+
+	if (fp_item_get(a, "comparator", &part) || fp_item_get(b, "comparator", &part) || !fp_item_get(a, "code", &part) ||
+		!same_part(a, b, "system") || !same_part(a, b, "code") || !own_number(a, &m) || !own_number(b, &n))
+		return ORDER_UNKNOWN;
+	c = decimal_compare(&m, &n);
+	return c < 0 ? ORDER_LESS : c > 0 ? ORDER_GREATER : ORDER_EQUAL;
+}
+
 bool
 fp_order(FhirPathEval *ev, const FpItem *a, const FpItem *b, CoreOrder *order)
 {
@@ -327,6 +372,11 @@ fp_order(FhirPathEval *ev, const FpItem *a, const FpItem *b, CoreOrder *order)
 		if (!fp_quantity_convert(&p, &q, false, &m, &n))
 			return true;
 		c = decimal_compare(&m, &n);
+	}
+	else if (a->kind == FP_NODE && b->kind == FP_NODE && fp_is_quantity(a->type) && fp_is_quantity(b->type))
+	{
+		*order = order_foreign(a, b);
+		return true;
 	}
 	else
 		return fp_fail(ev, FHIRPATH_TYPE, "values of these types have no order");

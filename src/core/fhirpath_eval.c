@@ -451,6 +451,7 @@ prepare(FhirPathEval *ev, const FhirPathPlan *plan, const FpItem *focus)
 {
 	ev->plan = plan;
 	ev->status = CORE_OK;
+	ev->incomparable = false;
 	ev->error.fault = FHIRPATH_FINE;
 	ev->budget = FP_POLL;
 	ev->steps = ev->input->step_limit > 0 ? ev->input->step_limit : FHIRPATH_STEPS;
@@ -535,6 +536,12 @@ fhirpath_test(FhirPathEval *ev, const FhirPathPlan *plan, const FpItem *focus, i
 	if (prepare(ev, plan, focus))
 		*truth = fp_truth(ev, plan->root);
 	return ev->status;
+}
+
+bool
+fhirpath_incomparable(const FhirPathEval *ev)
+{
+	return ev->incomparable;
 }
 
 const FhirPathError *

@@ -192,6 +192,7 @@ struct FhirPathEval
 	FpFocus		focus;
 	FpList	   *slots;			/* of defineVariable */
 	CoreStatus	status;
+	bool		incomparable;	/* some {} came from values that cannot be compared */
 	FhirPathError error;
 	int			budget;			/* steps until fp_poll */
 	int64_t		steps;
@@ -312,6 +313,9 @@ typedef struct FpValue
 #define FP_V_OBJECT	(-2)		/* an object that is no Quantity */
 
 extern void fp_value(const FpItem *item, FpValue *value);
+
+/* Whether a type of the model is Quantity or derives from it */
+extern bool fp_is_quantity(int type);
 
 /* The same as an item; CORE_NO_MEMORY is noted. */
 extern bool fp_value_item(FhirPathEval *ev, const FpValue *value, FpItem *item);

@@ -311,7 +311,10 @@ truth_order(FhirPathEval *ev, const FpExec *x)
 	if (!fp_order(ev, &a, &b, &order))
 		return FP_FAILED;
 	if (order == ORDER_UNKNOWN)
+	{
+		ev->incomparable = true;
 		return FP_UNKNOWN;
+	}
 	switch ((FpOp) x->op)
 	{
 		case FP_OP_LESS:

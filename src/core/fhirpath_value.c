@@ -11,8 +11,8 @@
 /* -- reading ---------------------------------------------------------------- */
 
 /* Whether a type of the model is Quantity or derives from it */
-static bool
-is_quantity(int type)
+bool
+fp_is_quantity(int type)
 {
 	for (; type != 0; type = fhir_types[type].base)
 	{
@@ -176,7 +176,7 @@ fp_value(const FpItem *item, FpValue *value)
 			break;
 		case JB_T_CONTAINER:
 			value->kind = FP_V_OBJECT;
-			if (is_quantity(item->type))
+			if (fp_is_quantity(item->type))
 				value_of_quantity(item, value);
 			break;
 	}

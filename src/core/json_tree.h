@@ -40,6 +40,7 @@ typedef struct JsonNode
 	uint32_t	key_len;
 	uint32_t	len;			/* of the text, or number of children */
 	JsonKind	kind;
+	uint32_t	at;				/* trees read from jsonb: bytes from the root container to the datum; 0: the root, or not read from jsonb */
 } JsonNode;
 
 typedef enum JsonFault

@@ -62,7 +62,7 @@ fhir_core_context(void)
 
 /* -- jsonb → tree ------------------------------------------------------- */
 
-static CoreStatus read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, int depth);
+static CoreStatus read_container(JsonTree *tree, const char *root, const JsonbContainer *container, JsonNode *node, int depth);
 
 static CoreStatus
 read_number(JsonTree *tree, Numeric number, JsonNode *node)
@@ -90,10 +90,11 @@ entry_length(JEntry entry, uint32 offset)
 
 /* Of all but strings */
 static CoreStatus
-read_value(JsonTree *tree, JEntry entry, const char *base, uint32 offset, JsonNode *node, int depth)
+read_value(JsonTree *tree, const char *root, JEntry entry, const char *base, uint32 offset, JsonNode *node, int depth)
 {
 	if (JBE_ISCONTAINER(entry))
-		return read_container(tree, (const JsonbContainer *) (base + INTALIGN(offset)), node, depth + 1);
+		return read_container(tree, root, (const JsonbContainer *) (base + INTALIGN(offset)), node, depth + 1);
+	node->at = (uint32_t) (base + INTALIGN(offset) - root);
 	if (JBE_ISNUMERIC(entry))
 		return read_number(tree, (Numeric) (base + INTALIGN(offset)), node);
 	node->kind = JBE_ISBOOL_TRUE(entry) ? NODE_TRUE : JBE_ISBOOL_FALSE(entry) ? NODE_FALSE : NODE_NULL;
@@ -102,7 +103,7 @@ read_value(JsonTree *tree, JEntry entry, const char *base, uint32 offset, JsonNo
 }
 
 static CoreStatus
-read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, int depth)
+read_container(JsonTree *tree, const char *root, const JsonbContainer *container, JsonNode *node, int depth)
 {
 	bool		object = JsonContainerIsObject(container);
 	uint32		count = JsonContainerSize(container);
@@ -137,10 +138,11 @@ read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, 
 			children[i].kind = NODE_STRING;
 			children[i].u.text = base + offset;
 			children[i].len = len;
+			children[i].at = (uint32_t) (base + offset - root);
 		}
 		else
 		{
-			CoreStatus	status = read_value(tree, entry, base, offset, &children[i], depth);
+			CoreStatus	status = read_value(tree, root, entry, base, offset, &children[i], depth);
 
 			if (status != CORE_OK)
 				return status;
@@ -150,6 +152,7 @@ read_container(JsonTree *tree, const JsonbContainer *container, JsonNode *node, 
 	node->kind = object ? NODE_OBJECT : NODE_ARRAY;
 	node->u.children = children;
 	node->len = count;
+	node->at = (uint32_t) ((const char *) container - root);
 	return CORE_OK;
 }
 
@@ -163,7 +166,7 @@ fhir_tree_from_jsonb(JsonTree *tree, Jsonb *doc)
 		return CORE_NO_MEMORY;
 	root->key = NULL;
 	root->key_len = 0;
-	status = read_container(tree, &doc->root, root, 0);
+	status = read_container(tree, (const char *) &doc->root, &doc->root, root, 0);
 	if (status == CORE_OK && JsonContainerIsScalar(&doc->root))
 		*root = root->u.children[0];
 	tree->root = root;
@@ -319,4 +322,55 @@ fhir_tree_to_jsonb(const JsonNode *root)
 		return NULL;
 	SET_VARSIZE(out.data, out.len);
 	return (Jsonb *) out.data;
+}
+
+/* -- a written tree's places -------------------------------------------- */
+
+/* The tree and the container have the same children in the same order. */
+static void
+place_children(JsonNode *node, const char *root, const JsonbContainer *container)
+{
+	bool		object = JsonContainerIsObject(container);
+	uint32		count = JsonContainerSize(container);
+	uint32		entries = object ? count * 2 : count;
+	const char *base = (const char *) &container->children[entries];
+	uint32		offset = getJsonbOffset(container, object ? count : 0);
+
+	node->at = (uint32_t) ((const char *) container - root);
+	for (uint32 i = 0; i < count; i++)
+	{
+		JsonNode   *child = (JsonNode *) &node->u.children[i];
+		JEntry		entry = container->children[entries - count + i];
+
+		if (JBE_ISCONTAINER(entry))
+			place_children(child, root, (const JsonbContainer *) (base + INTALIGN(offset)));
+		else
+			child->at = (uint32_t) (base + (JBE_ISNUMERIC(entry) ? INTALIGN(offset) : offset) - root);
+		offset += entry_length(entry, offset);
+	}
+}
+
+Jsonb *
+fhir_tree_place(const JsonNode *root)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Jsonb	   *volatile doc = NULL;
+
+	PG_TRY();
+	{
+		doc = fhir_tree_to_jsonb(root);
+	}
+	PG_CATCH();
+	{
+		/* numeric's limits: the number is no fault of the document */
+		if (geterrcode() != ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	/* the nodes are the tree's own, which nobody else changes */
+	if (doc != NULL)
+		place_children((JsonNode *) root, (const char *) &doc->root, &doc->root);
+	return doc;
 }

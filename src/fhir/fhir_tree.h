@@ -27,6 +27,12 @@ extern CoreStatus fhir_tree_from_jsonb(JsonTree *tree, Jsonb *doc);
 extern Jsonb *fhir_tree_to_jsonb(const JsonNode *root);
 
 /*
+ * The same of a parsed text, whose nodes are given their places in it (JsonNode.at).
+ * NULL also for numbers that a numeric cannot hold.
+ */
+extern Jsonb *fhir_tree_place(const JsonNode *root);
+
+/*
  * Parses a text.  CORE_INVALID: it is not JSON, see tree->fault.  CORE_TOO_LARGE:
  * a soft error was reported; everything else is raised.
  */

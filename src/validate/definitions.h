@@ -28,8 +28,7 @@ typedef struct ProfileElement
 	int			child_count;
 	struct ProfileElement **slices;
 	int			slice_count;
-	FhirExpr  **constraints;	/* parsed at first use, in the order of the definitions */
-	bool		constraints_ready;
+	FhirConstraint *constraints;	/* prepared at first use, in the order of the definitions; NULL: not yet */
 	const JsonNode *narrowed_by;	/* the last differential that names types of this choice */
 	JsonNode   *narrowed;		/* the definition that is made of it */
 } ProfileElement;

@@ -1,9 +1,6 @@
 /*
  * invariants.c
  *		The invariants of an object's type and of the types that it derives from.
- *
- * Where an expression cannot be decided because two values do not compare, or
- * asks for the text of an element that is not there, the invariant holds.
  */
 #include "postgres.h"
 
@@ -17,25 +14,20 @@ typedef struct Asked
 	Validation *v;
 	const FhirVisit *visit;
 	const FhirInvariant *invariant;
-	const FhirExpr *expr;
+	const FhirConstraint *constraint;
 } Asked;
 
-/* Expressions live as long as the backend. */
-const FhirExpr *
-invariant_expression(int invariant)
+/* They live as long as the backend. */
+const FhirConstraint *
+invariant_constraint(int invariant)
 {
-	static FhirInvariantPlan *plans = NULL;
+	static FhirConstraint *constraints = NULL;
+	const char *text = fhir_invariants[invariant].expression;
 
-	if (plans == NULL)
-		plans = MemoryContextAllocZero(TopMemoryContext, fhir_invariant_count * sizeof(FhirInvariantPlan));
-	if (!plans[invariant].parsed)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-
-		fhir_raise_core(fhir_invariant_parse(fhir_core_context(), invariant, &plans[invariant]));
-		MemoryContextSwitchTo(caller);
-	}
-	return plans[invariant].expr;
+	if (constraints == NULL)
+		constraints = MemoryContextAllocZero(TopMemoryContext, fhir_invariant_count * sizeof(FhirConstraint));
+	(void) constraint_prepare(&constraints[invariant], text, strlen(text), TopMemoryContext);
+	return &constraints[invariant];
 }
 
 static void
@@ -56,17 +48,11 @@ ask(void *arg, const FhirFocus *focus, int index)
 	const FhirInvariant *invariant = a->invariant;
 	FhirScope	scope = {a->visit->resource, a->visit->resource_type, a->visit->root, a->visit->root_type};
 	char		path[FHIR_PATH_SIZE];
-	FhirTruth	truth;
-	CoreStatus	status;
+	Verdict		verdict = constraint_verdict(a->v, a->constraint, &scope, focus);
 
-	do
-	{
-		status = fhir_expr_test(fhir_core_context(), a->expr, &scope, focus, &truth);
-		fhir_raise_core(status);
-	} while (status == CORE_INTERRUPTED);
-	if (truth == FHIR_TRUTH_TRUE || truth == FHIR_TRUTH_EMPTY)
+	if (verdict == VERDICT_HOLDS)
 		return true;
-	if (truth == FHIR_TRUTH_FALSE)
+	if (verdict == VERDICT_BROKEN)
 		add_broken(a, index);
 	else
 	{
@@ -98,9 +84,7 @@ check_invariants(Validation *v, const FhirVisit *visit)
 			add_broken(&a, -1);
 			continue;
 		}
-		a.expr = invariant_expression(asked->invariant);
-		if (a.expr == NULL)
-			continue;
+		a.constraint = invariant_constraint(asked->invariant);
 		if (invariant->child[0] == '\0')
 			(void) ask(&a, &focus, -1);
 		else

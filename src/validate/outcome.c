@@ -280,7 +280,7 @@ finish(Validation *v)
 }
 
 static void
-run_validation(Validation *v, const JsonTree *tree, const char *profile)
+run_validation(Validation *v, const JsonTree *tree, Jsonb *jsonb, const char *profile)
 {
 	CoreStatus	status;
 
@@ -289,6 +289,7 @@ run_validation(Validation *v, const JsonTree *tree, const char *profile)
 	{
 		memset(v, 0, sizeof(*v));
 		v->document = tree->root;
+		v->jsonb = jsonb;
 		status = fhir_check_and_visit(tree->cx, tree->root, collect, visit, v);
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
@@ -297,11 +298,11 @@ run_validation(Validation *v, const JsonTree *tree, const char *profile)
 }
 
 static Jsonb *
-validate_tree(const JsonTree *tree, const char *profile)
+validate_tree(const JsonTree *tree, Jsonb *jsonb, const char *profile)
 {
 	Validation	v;
 
-	run_validation(&v, tree, profile);
+	run_validation(&v, tree, jsonb, profile);
 	return finish(&v);
 }
 
@@ -313,7 +314,7 @@ conforms_to_profile(Jsonb *doc, const char *profile)
 
 	json_tree_init(&tree, fhir_core_context());
 	fhir_tree_or_error(&tree, doc);
-	run_validation(&v, &tree, profile);
+	run_validation(&v, &tree, doc, profile);
 	for (int i = 0; i < v.count; i++)
 	{
 		if (v.issues[i].severity <= SEVERITY_ERROR)
@@ -330,12 +331,14 @@ Datum
 fhir_validate(PG_FUNCTION_ARGS)
 {
 	JsonTree	tree;
+	Jsonb	   *doc;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
+	doc = PG_GETARG_JSONB_P(0);
 	json_tree_init(&tree, fhir_core_context());
-	fhir_tree_or_error(&tree, PG_GETARG_JSONB_P(0));
-	PG_RETURN_JSONB_P(validate_tree(&tree, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	fhir_tree_or_error(&tree, doc);
+	PG_RETURN_JSONB_P(validate_tree(&tree, doc, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
 
 /*
@@ -351,7 +354,7 @@ fhir_validate_text(PG_FUNCTION_ARGS)
 
 	json_tree_init(&tree, fhir_core_context());
 	if (fhir_parse_or_fault(&tree, VARDATA_ANY(doc), VARSIZE_ANY_EXHDR(doc), NULL) == CORE_OK)
-		PG_RETURN_JSONB_P(validate_tree(&tree, NULL));
+		PG_RETURN_JSONB_P(validate_tree(&tree, NULL, NULL));
 	add_issue(&v, SEVERITY_FATAL, "invalid", "json",
 			  psprintf("the text %s (byte %zu)", json_fault_text(tree.fault), tree.fault_at + 1), NULL, NULL);
 	PG_RETURN_JSONB_P(finish(&v));
@@ -377,7 +380,7 @@ fhir_invariants_list(PG_FUNCTION_ARGS)
 		row[2] = CStringGetTextDatum(invariant->error ? "error" : "warning");
 		row[3] = CStringGetTextDatum(invariant->human);
 		row[4] = CStringGetTextDatum(invariant->expression);
-		row[5] = BoolGetDatum(invariant_expression(i) != NULL);
+		row[5] = BoolGetDatum(invariant_constraint(i)->plan != NULL);
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
 	return (Datum) 0;

@@ -541,49 +541,31 @@ is_core_invariant(const JsonNode *key)
 	return false;
 }
 
-/* The n-th constraint's expression, parsed once for as long as the definitions are kept */
-static FhirExpr *
-constraint_expression(ProfileElement *element, int number, int count, const JsonNode *constraint)
+/* The n-th constraint of an element, prepared once for as long as the definitions are kept */
+static const FhirConstraint *
+prepared_constraint(ProfileElement *element, int number, int count, const JsonNode *definition)
 {
-	const JsonNode *text = child_of(constraint, "expression");
+	const JsonNode *text = child_of(definition, "expression");
 
-	if (!element->constraints_ready)
-	{
-		element->constraints = MemoryContextAllocZero(definitions_memory(), count * sizeof(FhirExpr *));
-		element->constraints_ready = true;
-	}
-	if (element->constraints[number] == NULL && text != NULL && text->kind == NODE_STRING)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(definitions_memory());
-		size_t		at;
-		CoreStatus	status = fhir_expr_parse(fhir_core_context(), text->u.text, text->len, &element->constraints[number], &at);
-
-		MemoryContextSwitchTo(caller);
-		fhir_raise_core(status);
-	}
-	return element->constraints[number];
+	if (element->constraints == NULL)
+		element->constraints = MemoryContextAllocZero(definitions_memory(), count * sizeof(FhirConstraint));
+	if (text != NULL && text->kind == NODE_STRING)
+		(void) constraint_prepare(&element->constraints[number], text->u.text, text->len, definitions_memory());
+	return &element->constraints[number];
 }
 
 static void
-check_constraint(Run *r, FhirExpr *expression, const JsonNode *constraint, const FhirFocus *focus)
+check_constraint(Run *r, const FhirConstraint *constraint, const JsonNode *definition, const FhirFocus *focus)
 {
-	const JsonNode *human = child_of(constraint, "human");
-	const JsonNode *key = child_of(constraint, "key");
+	const JsonNode *human = child_of(definition, "human");
+	const JsonNode *key = child_of(definition, "key");
 	const char *name = key != NULL && key->kind == NODE_STRING ? pnstrdup(key->u.text, key->len) : "constraint";
 	const char *text = human != NULL && human->kind == NODE_STRING ? pnstrdup(human->u.text, human->len) : "a constraint of the profile";
-	FhirTruth	truth = FHIR_TRUTH_UNDECIDED;
-	CoreStatus	status;
+	Verdict		verdict = constraint_verdict(r->v, constraint, &r->scope, focus);
 
-	do
-	{
-		if (expression == NULL)
-			break;
-		status = fhir_expr_test(fhir_core_context(), expression, &r->scope, focus, &truth);
-		fhir_raise_core(status);
-	} while (status == CORE_INTERRUPTED);
-	if (truth == FHIR_TRUTH_FALSE)
-		report(r, text_is(child_of(constraint, "severity"), "warning") ? SEVERITY_WARNING : SEVERITY_ERROR, "invariant", name, text, NULL);
-	else if (truth == FHIR_TRUTH_UNDECIDED)
+	if (verdict == VERDICT_BROKEN)
+		report(r, text_is(child_of(definition, "severity"), "warning") ? SEVERITY_WARNING : SEVERITY_ERROR, "invariant", name, text, NULL);
+	else if (verdict == VERDICT_UNDECIDED)
 		report(r, SEVERITY_INFORMATION, "incomplete", name, "the profile's constraint could not be decided", NULL);
 }
 
@@ -605,7 +587,7 @@ check_constraints(Run *r, ProfileElement *element, const FhirFocus *focus)
 			const JsonNode *key = child_of(constraint, "key");
 
 			if (key == NULL || !is_core_invariant(key))
-				check_constraint(r, constraint_expression(element, number, count, constraint), constraint, focus);
+				check_constraint(r, prepared_constraint(element, number, count, constraint), constraint, focus);
 		}
 	}
 }

@@ -11,10 +11,11 @@
 #include "utils/jsonb.h"
 
 #include "core/fhir_check.h"
-#include "core/fhir_expr.h"
+#include "core/fhir_element.h"
 #include "core/fhir_invariants.h"
 #include "core/fhir_model.h"
 #include "core/fhir_schedule.h"
+#include "core/fhirpath.h"
 #include "core/json_tree.h"
 
 /* A document with more issues than this is not worth a longer list. */
@@ -49,6 +50,7 @@ typedef struct Issue
 typedef struct Validation
 {
 	const JsonNode *document;	/* its root */
+	Jsonb	   *jsonb;			/* what it was read from; of a text, made when it is asked for */
 	Issue	   *issues;
 	int			count;
 	int			size;
@@ -60,8 +62,34 @@ typedef struct Validation
 extern void add_issue(Validation *v, Severity severity, const char *code, const char *rule, const char *text,
 					  const char *hint, const char *path);
 
-/* The expression of an invariant (its place in fhir_invariants), parsed at its first use; NULL: the subset does not have it. */
-extern const FhirExpr *invariant_expression(int invariant);
+/* A FHIRPath expression that must be true; all zero: not prepared yet */
+typedef struct FhirConstraint
+{
+	FhirPathPlan *plan;			/* NULL: it is no FHIRPath */
+	uint32		needs;			/* FHIRPATH_NEEDS_… */
+	bool		prepared;
+} FhirConstraint;
+
+typedef enum Verdict
+{
+	VERDICT_HOLDS,
+	VERDICT_BROKEN,
+	VERDICT_UNDECIDED			/* an error of FHIRPath, or too much work */
+} Verdict;
+
+/* Parses an expression once; what comes of it lives in `memory`. False: it is no FHIRPath. */
+extern bool constraint_prepare(FhirConstraint *constraint, const char *text, size_t len, MemoryContext memory);
+
+/*
+ * Asks a prepared constraint of an element of v's document.  {} is not true,
+ * save where it comes from values that do not compare (dates of different
+ * precision, quantities of different units).
+ */
+extern Verdict constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirScope *scope,
+								  const FhirFocus *focus);
+
+/* An invariant of R4 (its place in fhir_invariants), prepared at its first use */
+extern const FhirConstraint *invariant_constraint(int invariant);
 
 /* The invariants of the objects of a type, and the bindings that are not required: a visitor's work. */
 extern void check_invariants(Validation *v, const FhirVisit *visit);

@@ -1,6 +1,7 @@
 /*
  * test_fhir_schedule.c
- *		What presence answers is what the evaluator answers: both are asked of random valid resources of every type.
+ *		What presence answers is what FHIRPath answers: both are asked of random valid resources of every type.
+ *		And all of R4's invariants are FHIRPath, each asked of some type.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,13 +10,14 @@
 #include <cmocka.h>
 
 #include "fhir_check.h"
-#include "fhir_expr.h"
 #include "fhir_invariants.h"
 #include "fhir_model.h"
 #include "fhir_schedule.h"
+#include "fhirpath.h"
 #include "json_tree.h"
 
 #include "fhir_unit.h"
+#include "jsonb_make.h"
 
 #define ROUNDS	60
 #define DEPTH	5
@@ -136,8 +138,10 @@ add_object(Text *t, int type, int depth, unsigned *seed)
 
 typedef struct Seen
 {
-	const CoreContext *cx;
-	FhirInvariantPlan *plans;
+	FhirPathPlan **plans;
+	FhirPathEval *ev;
+	FhirPathInput input;
+	const JsonNode *root;
 	const char *text;
 	int			answered;
 	int			broken;
@@ -152,18 +156,77 @@ go_on(void *arg, const FhirFault *fault)
 	return true;
 }
 
+static FhirPathPlan *
+plan_of(const CoreContext *cx, int invariant)
+{
+	const char *text = fhir_invariants[invariant].expression;
+	FhirPath   *path;
+	FhirPathPlan *plan;
+	FhirPathError error;
+
+	if (fhirpath_parse(cx, text, strlen(text), &path, &error) != CORE_OK)
+		fail_msg("%s: %s", fhir_invariants[invariant].key, error.text);
+	if (fhirpath_plan(cx, path, &plan, &error) != CORE_OK)
+		fail_msg("%s: %s", fhir_invariants[invariant].key, error.text);
+	cx->free(cx->arg, path);
+	return plan;
+}
+
+/* The container of a node of the tree, whose children stand in the same order */
+static const JbContainer *
+container_of(const JsonNode *wanted, const JsonNode *node, const JbContainer *container, uint32_t *size)
+{
+	JbIter		it;
+	JbValue		value;
+
+	if (node == wanted)
+		return container;
+	jb_iter_start(&it, container);
+	for (uint32_t i = 0; jb_iter_next(&it, &value); i++)
+	{
+		const JbContainer *found;
+
+		if (value.type != JB_T_CONTAINER)
+			continue;
+		*size = value.len;
+		found = container_of(wanted, &node->u.children[i], (const JbContainer *) value.ptr, size);
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+static FpItem
+item_of(const Seen *s, const JsonNode *node, int type)
+{
+	FpItem		item = {.kind = FP_NODE, .json = JB_T_CONTAINER, .type = (uint16_t) type, .len = s->input.size};
+
+	item.u.text = (const char *) container_of(node, s->root, s->input.doc, &item.len);
+	assert_non_null(item.u.text);
+	return item;
+}
+
 static void
 visit(void *arg, const FhirVisit *at)
 {
 	Seen	   *s = arg;
-	FhirScope	scope = {at->resource, at->resource_type, at->root, at->root_type};
-	FhirFocus	focus = {at->node, NULL, at->type};
+	FpItem		resource,
+				root,
+				focus;
+	FhirPathVariable variables[] = {{"resource", 8, &resource, 1}, {"rootResource", 12, &root, 1}};
 
-	for (int i = fhir_first_asked[at->type]; at->clean && i < fhir_first_asked[at->type + 1]; i++)
+	if (!at->clean)
+		return;
+	resource = item_of(s, at->resource, at->resource_type);
+	root = item_of(s, at->root, at->root_type);
+	focus = item_of(s, at->node, at->type);
+	s->input.variables = variables;
+	s->input.variable_count = 2;
+	for (int i = fhir_first_asked[at->type]; i < fhir_first_asked[at->type + 1]; i++)
 	{
 		int			number = fhir_asked[i].invariant;
 		FhirAnswer	answer = fhir_schedule_answer(&fhir_asked[i], at->seen);
-		FhirTruth	truth;
+		int			truth;
 
 		if (answer == FHIR_ANSWER_UNKNOWN)
 			continue;
@@ -172,10 +235,10 @@ visit(void *arg, const FhirVisit *at)
 		s->ever[number] = true;
 		if (fhir_invariants[number].child[0] != '\0')
 			continue;			/* nothing to ask where the child is not there */
-		assert_int_equal(fhir_invariant_parse(s->cx, number, &s->plans[number]), CORE_OK);
-		assert_int_equal(fhir_expr_test(s->cx, s->plans[number].expr, &scope, &focus, &truth), CORE_OK);
-		if (truth != (answer == FHIR_ANSWER_HOLDS ? FHIR_TRUTH_TRUE : FHIR_TRUTH_FALSE))
-			fail_msg("%s: presence says %s, the evaluator %d: %s", fhir_invariants[number].key,
+		fhirpath_begin(s->ev, &s->input);
+		assert_int_equal(fhirpath_test(s->ev, s->plans[number], &focus, &truth), CORE_OK);
+		if (truth != (answer == FHIR_ANSWER_HOLDS))
+			fail_msg("%s: presence says %s, FHIRPath %d: %s", fhir_invariants[number].key,
 					 answer == FHIR_ANSWER_HOLDS ? "it holds" : "it is broken", truth, s->text);
 	}
 }
@@ -185,12 +248,15 @@ test_presence(void **state)
 {
 	TestMemory	memory = {-1, 0, false};
 	CoreContext cx = TEST_CONTEXT(&memory);
-	FhirInvariantPlan plans[1000] = {{NULL, false}};
-	Seen		seen = {.cx = &cx, .plans = plans};
+	FhirPathPlan *plans[1000];
+	Seen		seen = {.plans = plans};
 	unsigned	seed = 11;
 	int			asked = 0;
 
 	(void) state;
+	seen.ev = fhirpath_eval_create(&cx);
+	for (int i = 0; i < fhir_invariant_count; i++)
+		plans[i] = plan_of(&cx, i);
 	for (int number = 1; number <= FHIR_RESOURCE_TYPES; number++)
 	{
 		for (int round = 0; fhir_resource_concrete(number) && round < ROUNDS; round++)
@@ -203,17 +269,20 @@ test_presence(void **state)
 			json_tree_init(&tree, &cx);
 			if (json_tree_parse(&tree, text.text, text.len) != CORE_OK)
 				fail_msg("%s", text.text);
+			seen.root = tree.root;
+			seen.input.doc = jsonb_make(&cx, text.text, text.len, &seen.input.size);
 			(void) fhir_check_and_visit(&cx, tree.root, go_on, visit, &seen);
 			json_tree_free(&tree);
+			free((void *) seen.input.doc);
 			free(text.text);
 		}
 	}
 	for (int i = 0; i < fhir_invariant_count; i++)
 	{
 		asked += seen.ever[i];
-		if (plans[i].parsed)
-			fhir_expr_free(&cx, plans[i].expr);
+		fhirpath_plan_free(plans[i]);
 	}
+	fhirpath_eval_free(seen.ev);
 	print_message("# %d answers by presence, %d of them broken, of %d invariants\n", seen.answered, seen.broken, asked);
 	assert_true(seen.answered > 20000);
 	assert_true(seen.broken > 500);
@@ -248,11 +317,31 @@ test_tables(void **state)
 	}
 }
 
+/* Each invariant is asked of some type; so are the bindings. */
+static void
+test_invariants(void **state)
+{
+	bool		asked[1000] = {false},
+				bound[1000] = {false};
+
+	(void) state;
+	for (int i = 0; i < fhir_first_asked[fhir_type_count]; i++)
+		asked[fhir_asked[i].invariant] = true;
+	for (int i = 0; i < fhir_first_bound[fhir_type_count]; i++)
+		bound[fhir_bound[i].binding] = true;
+	for (int i = 0; i < fhir_invariant_count; i++)
+		assert_true(asked[i]);
+	/* those of the abstract types' own elements stand at the types that have them */
+	for (int i = 0; i < fhir_binding_count; i++)
+		assert_true(bound[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_invariants),
 		cmocka_unit_test(test_presence),
 	};
 
