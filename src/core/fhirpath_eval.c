@@ -298,6 +298,9 @@ fp_run_focused(FhirPathEval *ev, const FpExec *x, const FpFocus *focus, FpSink *
 	ScopeSink	s = {{scope_push}, sink, ev->focus};
 	bool		more;
 
+	/* select() of what it is called on, again and again, doubles each time: no other step would be counted */
+	if (!fp_step(ev))
+		return false;
 	ev->focus = *focus;
 	more = fp_run(ev, x, &s.sink);
 	ev->focus = s.outer_focus;

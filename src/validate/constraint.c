@@ -36,6 +36,8 @@ typedef struct Evaluation
 /* How many evaluations are under way.  Errors of other rooms wait until the core has returned, so that it is always counted down. */
 static int	depth = 0;
 
+bool		constraint_asked_unknown = false;
+
 /* -- memory: what is kept must not lie in the caller's ----------------------- */
 
 static void *
@@ -178,7 +180,7 @@ verdict_of(const Evaluation *e, CoreStatus status, int truth)
 		return VERDICT_UNDECIDED;
 	if (truth == 1 || (truth < 0 && fhirpath_incomparable(e->ev)))
 		return VERDICT_HOLDS;
-	return VERDICT_BROKEN;
+	return constraint_asked_unknown ? VERDICT_UNDECIDED : VERDICT_BROKEN;
 }
 
 Verdict
@@ -188,6 +190,7 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 	CoreStatus	status;
 	FpItem		item;
 	Verdict		verdict;
+	bool		outer_unknown = constraint_asked_unknown;
 	int			truth = -1;
 
 	if (constraint->plan == NULL || depth >= CONSTRAINT_DEPTH)
@@ -211,6 +214,7 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 	do
 	{
 		fhirpath_begin(e->ev, &e->input);
+		constraint_asked_unknown = false;
 		depth++;
 		status = fhirpath_test(e->ev, constraint->plan, &item, &truth);
 		depth--;
@@ -218,6 +222,7 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 		fhir_raise_core(status);
 	} while (status == CORE_INTERRUPTED);
 	verdict = verdict_of(e, status, truth);
+	constraint_asked_unknown = outer_unknown;
 	if (depth > 0)
 	{
 		fhirpath_eval_free(e->ev);

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "fhirpath/fhirpath.h"
@@ -41,6 +42,11 @@ member_of(void *arg, const char *value_set, size_t len, const FpItem *item)
 	JbIter		it;
 	int			answer = 0;
 
+	if (!value_set_known(url))
+	{
+		constraint_asked_unknown = true;
+		return -1;
+	}
 	if (item->kind == FP_STRING || (item->kind == FP_NODE && item->json == JB_T_STRING))
 	{
 		one = (JbValue) {item->u.text, item->len, JB_T_STRING};
@@ -69,7 +75,10 @@ conforms_to(void *arg, const char *profile, size_t len, const FpItem *item)
 	Jsonb	   *doc;
 
 	if (loaded_definition("StructureDefinition", profile, len) == NULL)
+	{
+		constraint_asked_unknown = true;
 		return -1;
+	}
 	if (item->kind != FP_NODE || item->json != JB_T_CONTAINER)
 		return 0;
 	doc = palloc(VARHDRSZ + item->len);
@@ -83,4 +92,7 @@ validate_init(void)
 {
 	fhirpath_host.member_of = member_of;
 	fhirpath_host.conforms_to = conforms_to;
+	/* prepared by the postmaster, all backends have them at hand; else each prepares what it asks */
+	for (int i = 0; process_shared_preload_libraries_in_progress && i < fhir_invariant_count; i++)
+		(void) invariant_constraint(i);
 }

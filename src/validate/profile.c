@@ -224,11 +224,23 @@ is_core(const JsonNode *url)
 	return url->len > len && memcmp(url->u.text, CORE_DEFINITION, len) == 0;
 }
 
+/* What is asked below a resource has it as %resource. */
+static void
+enter_resource(Run *r, const FhirFocus *focus)
+{
+	if (focus->type > FHIR_RESOURCE_BASE && focus->type <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES)
+	{
+		r->scope.resource = focus->node;
+		r->scope.resource_type = focus->type;
+	}
+}
+
 /* Runs a loaded profile on a value; false: it is not loaded. */
 static bool
 run_profile(Run *r, const JsonNode *url, const FhirFocus *focus)
 {
 	Profile    *profile = find_profile(url->u.text, url->len);
+	FhirScope	outer = r->scope;
 
 	if (profile->document == NULL || profile->root == NULL)
 		return false;
@@ -243,7 +255,11 @@ run_profile(Run *r, const JsonNode *url, const FhirFocus *focus)
 	if (profile->type != 0 && focus->type != 0 && !fhir_type_is(focus->type, profile->type))
 		report(r, SEVERITY_ERROR, "structure", "profile-resource-type", "the profile is for another type", NULL);
 	else
+	{
+		enter_resource(r, focus);
 		check_value(r, profile->root, focus);
+		r->scope = outer;
+	}
 	r->depth--;
 	return true;
 }
@@ -966,17 +982,14 @@ check_value(Run *r, ProfileElement *element, const FhirFocus *focus)
 	/* a trial is over with its first error */
 	if (r->trial && r->errors > 0)
 		return;
-	if (focus->type > FHIR_RESOURCE_BASE && focus->type <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES)
-	{
-		r->scope.resource = focus->node;
-		r->scope.resource_type = focus->type;
-	}
 	check_types(r, element, focus);
 	check_fixed(r, element, focus);
 	check_length(r, element, focus);
 	check_bounds(r, element, focus);
 	check_binding(r, element, focus);
+	/* of an element that holds a resource (Bundle.entry.resource), %resource is the one that it stands in */
 	check_constraints(r, element, focus);
+	enter_resource(r, focus);
 	for (int i = 0; i < element->child_count && !r->v->full; i++)
 		check_child(r, element->children[i], focus);
 	r->scope = outer;

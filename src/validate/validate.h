@@ -74,7 +74,7 @@ typedef enum Verdict
 {
 	VERDICT_HOLDS,
 	VERDICT_BROKEN,
-	VERDICT_UNDECIDED			/* an error of FHIRPath, or too much work */
+	VERDICT_UNDECIDED			/* an error of FHIRPath, too much work, or not true and something is not loaded */
 } Verdict;
 
 /* Parses an expression once; what comes of it lives in `memory`. False: it is no FHIRPath. */
@@ -87,6 +87,9 @@ extern bool constraint_prepare(FhirConstraint *constraint, const char *text, siz
  */
 extern Verdict constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirScope *scope,
 								  const FhirFocus *focus);
+
+/* Set by whoever is asked for a value set or profile that is not loaded: then what is not true is undecided. */
+extern bool constraint_asked_unknown;
 
 /* An invariant of R4 (its place in fhir_invariants), prepared at its first use */
 extern const FhirConstraint *invariant_constraint(int invariant);
