@@ -27,7 +27,7 @@ CORRECTED = {
 }
 # "Name should be usable as an identifier": some of these resources need no name
 NAMED = ("name.matches('[A-Z]", "name.hasValue().not() or name.matches('[A-Z]")
-# Patterns of R4 are of whole strings: matches() of FHIRPath N1 finds a part.
+# Patterns of R4 are of whole strings: FHIRPath's matches() finds a part.
 WHOLE = ('matches(', 'matchesFull(')
 
 

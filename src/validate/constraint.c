@@ -195,13 +195,14 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 
 	if (constraint->plan == NULL || depth >= CONSTRAINT_DEPTH)
 		return VERDICT_UNDECIDED;
-	if (v->jsonb == NULL)
+	if (v->jsonb == NULL && !v->no_jsonb)
 	{
 		/* a document that came as text */
 		v->jsonb = fhir_tree_place(v->document);
-		if (v->jsonb == NULL)
-			return VERDICT_UNDECIDED;
+		v->no_jsonb = v->jsonb == NULL;
 	}
+	if (v->no_jsonb)
+		return VERDICT_UNDECIDED;
 	e = evaluation();
 	e->ask.memory = CurrentMemoryContext;
 	e->input.doc = (const JbContainer *) &v->jsonb->root;

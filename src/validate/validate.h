@@ -50,7 +50,8 @@ typedef struct Issue
 typedef struct Validation
 {
 	const JsonNode *document;	/* its root */
-	Jsonb	   *jsonb;			/* what it was read from; of a text, made when it is asked for */
+	Jsonb	   *jsonb;			/* what it was read from; of a text, made when it is asked for, */
+	bool		no_jsonb;		/* which failed: a number beyond numeric's limits, too large */
 	Issue	   *issues;
 	int			count;
 	int			size;
