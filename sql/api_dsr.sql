@@ -73,7 +73,7 @@ BEGIN
 	UNION
 	SELECT coalesce('facility:' || nullif(i.org, ''), 'practitioner:' || i.sub), i.sub, NULL
 	FROM ehr_store.audit_event a JOIN ehr_store.audit_event i ON i.intent = a.intent AND i.kind <> 'admit'
-	WHERE a.kind = 'admit' AND a.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose)))
+	WHERE a.kind = 'admit' AND a.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))) AND a.subjects <> '{}'
 		AND i.sub IS NOT NULL AND i.sub <> ALL (persons::text[]);
 END
 $$;
