@@ -21,7 +21,7 @@ BEGIN
 	SELECT e.at, i.kind, i.sub, i.org, i.purpose, coalesce(i.detail, i.relations), i.name, e.seq
 	FROM (SELECT a.intent, a.kind = 'admit' AS admit, min(a.at) AS at, min(a.seq) AS seq
 		FROM ehr_store.audit_event a
-		WHERE a.subjects && ehr_internal.subjects_of_person(access_log.person)
+		WHERE a.subjects && ehr_internal.subjects_of_person(access_log.person) AND a.subjects <> '{}'
 		GROUP BY 1, 2) AS e
 	JOIN LATERAL (SELECT * FROM ehr_store.audit_event r
 		WHERE r.intent = e.intent AND r.kind <> 'admit' ORDER BY r.seq LIMIT 1) AS i ON true

@@ -73,7 +73,7 @@ BEGIN
 	UNION
 	SELECT coalesce('facility:' || nullif(i.org, ''), 'practitioner:' || i.sub), i.sub, NULL
 	FROM ehr_store.audit_event a JOIN ehr_store.audit_event i ON i.intent = a.intent AND i.kind <> 'admit'
-	WHERE a.kind = 'admit' AND a.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose)))
+	WHERE a.kind = 'admit' AND a.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))) AND a.subjects <> '{}'
 		AND i.sub IS NOT NULL AND i.sub <> ALL (persons::text[]);
 END
 $$;
@@ -610,9 +610,12 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	SELECT r.name, max(CASE WHEN r.test = 'deceased' AND d.doc ->> 'deceasedDateTime' ~ '^[12][0-9]{3}-[01][0-9]-[0-3][0-9]'
-			THEN left(d.doc ->> 'deceasedDateTime', 10)::date ELSE ehr_internal.day_of_document(d.doc, d.recorded) END + r.keep)::date, r.basis, count(*)
-	FROM (SELECT s.type, s.labels, s.doc::jsonb AS doc, s.recorded FROM ehr_store.resource s
-			WHERE NOT s.deleted AND s.subject IN (SELECT x FROM ehr_internal.subjects_of_person(root) AS x)) AS d
+			THEN left(d.doc ->> 'deceasedDateTime', 10)::date ELSE ehr_internal.day_of_document(d.doc, d.recorded) END + r.keep)::date, r.basis, count(DISTINCT d.key)
+	FROM (SELECT s.key, s.type, s.labels, s.doc::jsonb AS doc, s.recorded FROM ehr_store.resource s
+			WHERE NOT s.deleted AND s.subject IN (SELECT x FROM ehr_internal.subjects_of_person(root) AS x)
+		-- the law asks for what was removed, too: what it said before
+		UNION ALL SELECT h.key, h.type, h.labels, h.doc::jsonb, h.recorded FROM ehr_store.resource_history h JOIN ehr_store.resource s ON s.key = h.key
+			WHERE s.deleted AND NOT h.deleted AND s.subject IN (SELECT x FROM ehr_internal.subjects_of_person(root) AS x)) AS d
 	JOIN ehr_store.retention_rule r ON r.what = 'record' AND r.valid @> current_date AND ehr_internal.retention_applies(r.test, d.type, d.labels, d.doc)
 	GROUP BY r.name, r.basis;
 END
@@ -686,9 +689,14 @@ BEGIN
 	END IF;
 	DELETE FROM ehr_store.conditional_create c USING ehr_store.business_key b
 	WHERE b.key = ANY (keys) AND c.type = b.type AND c.system = b.system AND c.value = b.value;
+	-- a refresh that is under way would bring rows back
+	IF to_regclass('ehr_store.view_definition') IS NOT NULL THEN
+		PERFORM FROM ehr_store.view_definition v ORDER BY v.name FOR UPDATE;
+	END IF;
 	FOR t IN SELECT * FROM ehr_store.erasable ORDER BY place
 	LOOP
-		result := result || jsonb_build_object(t.relation, ehr_internal.erase_rows(t.relation, t.name, t.holds, subjects, keys, ids, persons));
+		result := result || jsonb_build_object(t.relation, coalesce((result ->> t.relation)::bigint, 0)
+			+ ehr_internal.erase_rows(t.relation, t.name, t.holds, subjects, keys, ids, persons));
 	END LOOP;
 	PERFORM ehr_internal.audit_note('erase', erase_person.basis, subjects);
 	RETURN result || jsonb_build_object('shared_with_others', shared);
@@ -936,7 +944,8 @@ BEGIN
 		('claims_dossier', 'patient', 'patient', 1), ('fact_patient', 'key', 'key', 2), ('fact_condition', 'subject', 'subject', 3),
 		('fact_immunization', 'subject', 'subject', 4), ('match_feature', 'subject', 'subject', 5), ('match_review', 'a', 'subject', 6),
 		('match_review', 'b', 'subject', 7), ('person_identifier', 'subject', 'subject', 8), ('business_key', 'key', 'key', 9),
-		('family_secret', 'subject', 'subject', 10), ('resource_history', 'key', 'key', 11), ('resource', 'key', 'key', 12)
+		('family_secret', 'subject', 'subject', 10), ('patient_fact', 'subject', 'subject', 10), ('population_task', 'subject', 'subject', 10),
+		('population_task', 'other', 'subject', 10), ('payload', 'subject', 'subject', 10), ('resource_history', 'key', 'key', 11), ('resource', 'key', 'key', 12)
 	ON CONFLICT DO NOTHING;
 
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'ehr_store.consent'::regclass AND tgname = 'consent_withdrawn') THEN

@@ -92,7 +92,8 @@ BEGIN
 	COMMENT ON COLUMN ehr_store.audit_event.subjects IS 'source patients concerned';
 	COMMENT ON COLUMN ehr_store.audit_event.hash IS 'SHA-256 over the previous hash and this entry: ehr_internal.audit_hash()';
 	COMMENT ON COLUMN ehr_store.audit_event.part IS 'month in which it was recorded (yyyymm): the partition, which never goes back';
-	CREATE INDEX IF NOT EXISTS audit_event_subjects ON ehr_store.audit_event USING gin (subjects);
+	-- most entries concern nobody yet: who looks a person up says so, too
+	CREATE INDEX IF NOT EXISTS audit_event_subjects ON ehr_store.audit_event USING gin (subjects) WHERE subjects <> '{}';
 	CREATE INDEX IF NOT EXISTS audit_event_intent ON ehr_store.audit_event (intent);
 	CREATE INDEX IF NOT EXISTS audit_event_at ON ehr_store.audit_event USING brin (at);
 

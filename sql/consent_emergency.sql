@@ -135,7 +135,7 @@ BEGIN
 	RETURN QUERY
 	SELECT e.chain || '.' || e.seq, e.at, e.kind, e.sub, e.org, substr(e.detail, strpos(e.detail, ': ') + 2), n.at
 	FROM ehr_store.audit_event e LEFT JOIN ehr_store.notice_seen n ON n.chain = e.chain AND n.seq = e.seq
-	WHERE e.kind = 'break_glass' AND e.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose)))
+	WHERE e.kind = 'break_glass' AND e.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))) AND e.subjects <> '{}'
 	ORDER BY e.at DESC;
 END
 $$;
@@ -158,7 +158,7 @@ BEGIN
 	PERFORM ehr_internal.audit_catch_up();
 	INSERT INTO ehr_store.notice_seen (chain, seq)
 	SELECT e.chain, e.seq FROM ehr_store.audit_event e
-	WHERE e.kind = 'break_glass' AND e.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose)))
+	WHERE e.kind = 'break_glass' AND e.subjects && ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(whose))) AND e.subjects <> '{}'
 	ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN n;

@@ -147,6 +147,9 @@ BEGIN
 		UNIQUE (kind, source, sha256)
 	);
 	COMMENT ON TABLE ehr_store.payload IS 'everything that was sent, as it came, with the receipt that was given for it';
+	ALTER TABLE ehr_store.payload ADD COLUMN IF NOT EXISTS subject bigint;
+	COMMENT ON COLUMN ehr_store.payload.subject IS 'the one source patient whom all of a bundle is about, with whom it is erased; null: several, or not known';
+	CREATE INDEX IF NOT EXISTS payload_subject ON ehr_store.payload (subject) WHERE subject IS NOT NULL;
 
 	CREATE TABLE IF NOT EXISTS ehr_store.quarantine (
 		quarantine bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

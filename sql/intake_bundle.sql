@@ -103,7 +103,10 @@ BEGIN
 		'quarantined', quarantined,
 		'resources', (SELECT count(DISTINCT a.key) FROM jsonb_to_recordset(applied) AS a (key bigint)),
 		'persons', (SELECT count(DISTINCT l.person) FROM jsonb_to_recordset(applied) AS a (key bigint) JOIN ehr_store.person_link l ON l.subject = a.key));
-	UPDATE ehr_store.payload p SET receipt = new_receipt WHERE p.payload = payload_no;
+	UPDATE ehr_store.payload p SET receipt = new_receipt, subject = (
+		SELECT CASE WHEN count(DISTINCT s) = 1 AND quarantined = 0 THEN min(s) END
+		FROM jsonb_to_recordset(applied) AS a (key bigint) JOIN ehr_store.resource r ON r.key = a.key, unnest(r.subject || coalesce(r.more_subjects, '{}')) AS s)
+	WHERE p.payload = payload_no;
 	RETURN new_receipt;
 END
 $$;

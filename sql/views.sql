@@ -66,6 +66,9 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'ehr_store.view_definition'::regclass) THEN
 		CREATE POLICY anybody ON ehr_store.view_definition FOR SELECT USING (true);
 	END IF;
+	-- ehr.erase_person takes a person's rows out of the materialized ones, too
+	INSERT INTO ehr_store.erasable (relation, name, holds, place)
+	SELECT v.name, '_key', 'key', 0 FROM ehr_store.view_definition v WHERE v.materialized ON CONFLICT DO NOTHING;
 	GRANT SELECT ON ehr_store.view_definition TO ehr_query, ehr_admin;
 	GRANT EXECUTE ON FUNCTION ehr.create_view(text, jsonb, bool), ehr.drop_view(text), ehr.refresh_view(text) TO ehr_admin;
 END
@@ -134,6 +137,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON ehr_store.%I TO ehr_query', name);
 	INSERT INTO ehr_store.view_definition (name, definition, materialized) VALUES (name, view_definition, materialized);
 	IF materialized THEN
+		INSERT INTO ehr_store.erasable (relation, name, holds, place) VALUES (name, '_key', 'key', 0) ON CONFLICT DO NOTHING;
 		PERFORM ehr_internal.refresh_one_view(name);
 	END IF;
 	RETURN format('ehr_store.%I', name)::regclass;
@@ -206,6 +210,7 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = 'there is no such view',
 			HINT = 'ehr_store.view_definition lists them.';
 	END IF;
+	DELETE FROM ehr_store.erasable e WHERE e.relation = drop_view.name AND was_table;
 	EXECUTE format('DROP %s ehr_store.%I', CASE WHEN was_table THEN 'TABLE' ELSE 'VIEW' END, name);
 END
 $$;

@@ -69,7 +69,7 @@ $(CORE_LIB): $(CORE_OBJS)
 	rm -f $@
 	$(AR) $(AROPT) $@ $^
 
-VERIFY_CORE  = $(patsubst %,src/core/%.o,audit_root audit_spool merkle)
+VERIFY_CORE  = $(patsubst %,src/core/%.o,audit_root audit_spool crc32c merkle)
 src/verify/ehr_verify: src/verify/ehr_verify.c $(VERIFY_CORE) $(ROOM_HEADERS)
 	$(CC) $(CFLAGS) $(CPPFLAGS) $< $(VERIFY_CORE) $(LDFLAGS) -lsodium -o $@
 

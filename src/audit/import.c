@@ -30,12 +30,13 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "audit/rows.h"
 #include "audit/spool.h"
 #include "audit/tree.h"
 #include "as_owner.h"
 
 #define BATCH 5000				/* entries a transaction */
-#define COLUMNS 17
+#define READ_MOST (1024 * 1024) /* bytes of a segment that are read at once */
 
 /* where the import stands; chain 0 is the only one while one worker writes */
 typedef struct Position
@@ -54,16 +55,9 @@ typedef struct Import
 	AuditSlot  *slot;
 	AuditSegments segments;
 	Position	at;
+	AuditRows	rows;
 	AuditImport result;
 } Import;
-
-static const char insert_sql[] =
-"INSERT INTO ehr_store.audit_event (chain, seq, at, kind, intent, query_id, sub, org, purpose, sid, role, relations, detail, name, subjects, hash, part)"
-" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-static const Oid insert_types[COLUMNS] = {
-	INT2OID, INT8OID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, TEXTOID, TEXTOID, INT8ARRAYOID, BYTEAOID, INT4OID
-};
 
 /* ------------------------------------------------------------------ rows */
 
@@ -77,29 +71,23 @@ bytes_of(const void *data, size_t size)
 	return b;
 }
 
-/* bytes that are not text of this database would stop every later entry: keep their length, not their value */
-static void
+/*
+ * Bytes that are not text of this database would stop every later entry: keeps
+ * their length, not their value.  True when that was needed.
+ */
+static bool
 make_valid(AuditText *text)
 {
 	char	   *copy;
 
 	if (text->data == NULL ||
 		(memchr(text->data, 0, text->length) == NULL && pg_verifymbstr(text->data, text->length, true)))
-		return;
+		return false;
 	copy = palloc(text->length + 1);
 	for (uint32 i = 0; i < text->length; i++)
 		copy[i] = text->data[i] > 0 && !IS_HIGHBIT_SET(text->data[i]) ? text->data[i] : '?';
 	text->data = copy;
-}
-
-static ArrayType *
-subjects_of(const AuditEntry *entry)
-{
-	Datum		datums[AUDIT_MAX_SUBJECTS];
-
-	for (uint32 i = 0; i < entry->n_subjects; i++)
-		datums[i] = Int64GetDatum(entry->subjects[i]);
-	return construct_array(datums, entry->n_subjects, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return true;
 }
 
 /* keeps the nodes of the tree that proofs start from */
@@ -141,55 +129,31 @@ part_of(Import *import, TimestampTz at)
 	return to->part;
 }
 
-/* inserts one entry as the next link of the chain */
+/* inserts one entry, whose canonical form is given where it is known, as the next link of the chain */
 static void
-insert_entry(Import *import, AuditEntry *entry)
+insert_entry(Import *import, AuditEntry *entry, const uint8 *canonical)
 {
-	static SPIPlanPtr plan = NULL;
-	static const enum AuditString order[] = {AUDIT_SUB, AUDIT_ORG, AUDIT_PURPOSE, AUDIT_SID, AUDIT_ROLE, AUDIT_RELATIONS, AUDIT_DETAIL, AUDIT_NAME};
-	Datum		values[COLUMNS];
-	char		nulls[COLUMNS];
-	uint8		canonical[AUDIT_MAX_PAYLOAD];
+	uint8		made[AUDIT_MAX_PAYLOAD];
 	uint8		leaf[AUDIT_HASH_SIZE];
+	size_t		size;
 	Position   *at = &import->at;
 
-	if (plan == NULL)
-	{
-		plan = SPI_prepare(insert_sql, COLUMNS, (Oid *) insert_types);
-		if (plan == NULL)
-			elog(ERROR, "could not prepare the import of audit entries: %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-	}
 	for (int i = 0; i < AUDIT_STRINGS; i++)
-		make_valid(&entry->text[i]);
-	audit_entry_encode(entry, canonical);
+	{
+		if (make_valid(&entry->text[i]))
+			canonical = NULL;
+	}
+	size = audit_entry_size(entry);
+	if (canonical == NULL)
+	{
+		audit_entry_encode(entry, made);
+		canonical = made;
+	}
 	at->seq++;
-	audit_leaf_hash(0, at->seq, canonical, audit_entry_size(entry), leaf);
+	audit_leaf_hash(0, at->seq, canonical, size, leaf);
 	audit_chain_hash(at->hash, leaf, at->hash);
 	merkle_append(&at->tree, leaf, keep_node, import);
-
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = Int16GetDatum(0);
-	values[1] = Int64GetDatum(at->seq);
-	values[2] = TimestampTzGetDatum(entry->at);
-	values[3] = PointerGetDatum(cstring_to_text_with_len(entry->text[AUDIT_KIND].data ? entry->text[AUDIT_KIND].data : "",
-														 entry->text[AUDIT_KIND].length));
-	values[4] = Int64GetDatum((int64) entry->intent);
-	values[5] = Int64GetDatum((int64) entry->query_id);
-	for (int i = 0; i < lengthof(order); i++)
-	{
-		const AuditText *text = &entry->text[order[i]];
-
-		if (text->data == NULL)
-			nulls[6 + i] = 'n';
-		else
-			values[6 + i] = PointerGetDatum(cstring_to_text_with_len(text->data, text->length));
-	}
-	values[14] = PointerGetDatum(subjects_of(entry));
-	values[15] = PointerGetDatum(bytes_of(at->hash, AUDIT_HASH_SIZE));
-	values[16] = Int32GetDatum(part_of(import, entry->at));
-	if (SPI_execute_plan(plan, values, nulls, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not import an audit entry");
+	audit_rows_add(&import->rows, at->seq, entry, canonical, size, at->hash, part_of(import, entry->at));
 	import->result.entries++;
 }
 
@@ -204,7 +168,7 @@ insert_finding(Import *import, const char *kind, const char *detail)
 	entry->intent = pg_atomic_fetch_add_u64(&audit_shared->next, 1);
 	entry->text[AUDIT_KIND] = (AuditText) {kind, strlen(kind)};
 	entry->text[AUDIT_DETAIL] = (AuditText) {detail, strlen(detail)};
-	insert_entry(import, entry);
+	insert_entry(import, entry, NULL);
 }
 
 static char *
@@ -286,9 +250,12 @@ keep_damaged(Import *import)
 		ereport(LOG, (errcode_for_file_access(), errmsg("could not link \"%s\": %m", kept)));
 }
 
-/* the bytes of a segment from `from` up to `upto` (0: its end); NULL when the file is gone */
+/*
+ * The bytes of a segment from `from` up to `upto` (0: its end), `most` of them (0: all); *more tells, where
+ * it is asked for, whether that left some out.
+ */
 static uint8 *
-read_segment(Import *import, uint64 number, uint64 from, uint64 upto, size_t *size)
+read_segment(Import *import, uint64 number, uint64 from, uint64 upto, size_t most, size_t *size, bool *more)
 {
 	char		path[MAXPGPATH];
 	int			fd;
@@ -303,6 +270,10 @@ read_segment(Import *import, uint64 number, uint64 from, uint64 upto, size_t *si
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
 	if (upto == 0 || upto > (uint64) st.st_size)
 		upto = (uint64) st.st_size;
+	if (more != NULL)
+		*more = most != 0 && from + most < upto;
+	if (most != 0)
+		upto = Min(upto, from + most);
 	if (from >= upto)
 	{
 		CloseTransientFile(fd);
@@ -331,7 +302,7 @@ static void
 enter_segment(Import *import, uint64 number)
 {
 	size_t		size;
-	uint8	   *data = read_segment(import, number, 0, AUDIT_SEGMENT_HEADER, &size);
+	uint8	   *data = read_segment(import, number, 0, 0, AUDIT_SEGMENT_HEADER, &size, NULL);
 	uint64		before = import->at.segment;
 	AuditSegment header;
 
@@ -366,7 +337,9 @@ read_frames(Import *import)
 {
 	Position   *at = &import->at;
 	bool		live = at->segment == import->segments.current;
+	uint64		upto = live ? import->segments.offset : 0;
 	size_t		size;
+	bool		more;
 	uint8	   *data;
 	size_t		p = 0;
 	AuditEntry *entry = palloc(sizeof(AuditEntry));
@@ -374,20 +347,32 @@ read_frames(Import *import)
 
 	if (at->offset == PG_INT64_MAX)
 		return true;
-	data = read_segment(import, at->segment, at->offset, live ? import->segments.offset : 0, &size);
+	data = read_segment(import, at->segment, at->offset, upto, READ_MOST, &size, &more);
 	while (!done && import->result.entries < BATCH)
 	{
 		const uint8 *payload;
 		uint32		length;
 		size_t		next;
+		AuditFrameState state = audit_frame_read(data + p, size - p, at->segment, at->offset + p, &payload, &length);
 
 		CHECK_FOR_INTERRUPTS();
-		switch (audit_frame_read(data + p, size - p, at->segment, at->offset + p, &payload, &length))
+		if (state != AUDIT_FRAME_OK && more)
+		{
+			/* cut by what was read; if it cannot be that, what is damaged is looked at whole */
+			bool		cut = size - p < AUDIT_FRAME_HEADER + AUDIT_MAX_PAYLOAD;
+
+			at->offset += p;
+			p = 0;
+			pfree(data);
+			data = read_segment(import, at->segment, at->offset, upto, cut ? READ_MOST : 0, &size, &more);
+			continue;
+		}
+		switch (state)
 		{
 			case AUDIT_FRAME_OK:
 				p += AUDIT_FRAME_HEADER + length;
 				if (audit_entry_decode(payload, length, entry) == CORE_OK)
-					insert_entry(import, entry);
+					insert_entry(import, entry, payload);
 				else
 					insert_finding(import, "spool_damage", psprintf("segment %016llx: entry that ends at byte %llu", (unsigned long long) at->segment,
 																	(unsigned long long) (at->offset + p)));
@@ -449,6 +434,7 @@ import_all(Import *import)
 	}
 	if (segments->n == 0)
 		import->result.all_seen = true;
+	audit_rows_store(&import->rows);
 	if (import->at.segment != segment || import->at.offset != offset || import->at.seq != seq)
 		store_position(import);
 }
@@ -468,6 +454,7 @@ audit_import_batch(AuditSlot *slot)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	ehr_become_owner(&saved, EHR_AS_SYSTEM);
+	audit_rows_begin(&import.rows);
 	/* the lock first: whoever else imports has then moved the position */
 	lock_position(&import);
 	audit_segments(slot, &import.segments);

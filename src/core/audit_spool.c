@@ -10,6 +10,7 @@
 #include <sodium.h>
 
 #include "audit_spool.h"
+#include "crc32c.h"
 
 #define NULL_LENGTH UINT32_MAX
 #define FIXED_SIZE (3 * 8 + AUDIT_STRINGS * 4 + 4)
@@ -42,25 +43,6 @@ static uint64_t
 get64(const uint8_t *p)
 {
 	return (uint64_t) get32(p) << 32 | get32(p + 4);
-}
-
-/* CRC-32C (Castagnoli, reflected), four bits at a time: entries are short, a table of 16 words is enough */
-static uint32_t
-crc32c(uint32_t crc, const uint8_t *p, size_t n)
-{
-	static const uint32_t table[16] = {
-		0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1, 0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D,
-		0x82F63B78, 0x92A8FC17, 0xA24BB5A6, 0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75
-	};
-
-	crc = ~crc;
-	while (n-- > 0)
-	{
-		crc ^= *p++;
-		crc = table[crc & 15] ^ (crc >> 4);
-		crc = table[crc & 15] ^ (crc >> 4);
-	}
-	return ~crc;
 }
 
 size_t

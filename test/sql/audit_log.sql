@@ -150,6 +150,29 @@ SELECT ehr_internal.audit_hash('\x00', 0::int2, 1, '\x01'),
 	ehr_internal.audit_entry('epoch', 'k', NULL, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'),
 	ehr_internal.audit_entry('epoch', 'k', 1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, array_fill(1::bigint, ARRAY[600]));
 
+-- a session that imports itself, whatever its client's encoding, and entries with many, one and no persons
+SET client_encoding = latin1;
+DO $$ BEGIN
+	FOR i IN 1 .. 30 LOOP
+		PERFORM ehr_internal.audit_note('encoded', 'Nguy' || chr(7877) || 'n ' || chr(220), CASE i % 3 WHEN 1 THEN ARRAY[i] WHEN 2 THEN ARRAY(SELECT generate_series(1, 600)) END);
+		PERFORM ehr_internal.audit_catch_up(0);
+	END LOOP;
+END $$;
+SHOW client_encoding;
+RESET client_encoding;
+SELECT count(*), count(DISTINCT detail), bool_and(ascii(substr(detail, 5)) = 7877 AND ascii(right(detail, 1)) = 220) AS right, sum(cardinality(subjects)) FROM ehr_store.audit_event WHERE kind = 'encoded';
+SELECT count(*) FROM ehr_store.audit_event WHERE kind = 'encoded' AND subjects && ARRAY[600::bigint] AND subjects <> '{}';
+SELECT * FROM ehr_internal.audit_verify();
+-- a trigger of the DBA's on the log sees what is imported
+BEGIN;
+SELECT count(*) FROM (SELECT FROM ehr_store.audit_position FOR UPDATE) AS p;
+CREATE FUNCTION ehr_test.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'seen: %', NEW.detail; RETURN NEW; END $$;
+GRANT USAGE ON SCHEMA ehr_test TO ehr_owner;
+CREATE TRIGGER see AFTER INSERT ON ehr_store.audit_event FOR EACH ROW WHEN (NEW.kind = 'watched') EXECUTE FUNCTION ehr_test.see();
+SELECT ehr_internal.audit_note('watched', 'by a trigger');
+SELECT ehr_internal.audit_catch_up(0);
+ROLLBACK;
+
 -- as it was
 DELETE FROM ehr_store.consent WHERE person BETWEEN 910001 AND 910002;
 DELETE FROM ehr_store.person_link WHERE subject IN (:a, :b);
