@@ -15,6 +15,7 @@
 #include "parser/parse_relation.h"
 #include "port/pg_bswap.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "audit/rows.h"
