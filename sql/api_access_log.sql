@@ -12,7 +12,9 @@ AS $$
 DECLARE
 	principal jsonb := ehr_internal.require_session(ARRAY['citizen', 'auditor']);
 BEGIN
-	IF principal ->> 'kind' = 'citizen' AND principal ->> 'sub' IS DISTINCT FROM access_log.person::text THEN
+	-- nobody looks as one who is dead
+	IF principal ->> 'kind' = 'citizen' AND (lower(principal ->> 'sub') IS DISTINCT FROM access_log.person::text
+		OR ehr_internal.own_person('citizen', principal ->> 'sub') IS NULL) THEN
 		RAISE insufficient_privilege USING MESSAGE = 'not allowed to read this access log',
 			DETAIL = 'A citizen may read the own one only.';
 	END IF;

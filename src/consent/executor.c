@@ -584,6 +584,9 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 	PG_END_TRY();
 	if (portal != NULL && find_guard(query) != NULL)
 		watch_rest(portal);
+	/* a client that takes its rows in pieces has this one: whose it was must not wait for the next */
+	if (g != NULL && count > 0 && at_top() && !IsParallelWorker())
+		audit_flush();
 }
 
 static void
@@ -680,7 +683,8 @@ watch_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
 	PG_END_TRY();
 	if (top && shown)
 		watch_rest(portal);
-	if (top && statement_intent != 0)
+	/* FETCH shows under the intent of its cursor */
+	if (top && (statement_intent != 0 || shown))
 		statement_boundary();
 }
 

@@ -311,6 +311,16 @@ audience_has(const json_t *aud, const char *wanted)
 	return false;
 }
 
+/*
+ * A scope with a slash (SMART: patient/Observation.rs) allows a part of the data.  A session is not narrowed by it, so such a
+ * token, which means less than the session would give, is not taken.
+ */
+static bool
+scope_narrows(const json_t *scope)
+{
+	return scope != NULL && (!json_is_string(scope) || strchr(json_string_value(scope), '/') != NULL);
+}
+
 static JwsReason
 read_claims(const json_t *root, const JwsExpect *expect, JwsClaims *claims)
 {
@@ -326,7 +336,8 @@ read_claims(const json_t *root, const JwsExpect *expect, JwsClaims *claims)
 		!copy_optional(json_object_get(root, "name"), claims->name, sizeof(claims->name)) ||
 		!copy_date(json_object_get(root, "iat"), &claims->issued) ||
 		!copy_date(json_object_get(root, "exp"), &claims->expires) ||
-		(nbf != NULL && !copy_date(nbf, &not_before)))
+		(nbf != NULL && !copy_date(nbf, &not_before)) ||
+		scope_narrows(json_object_get(root, "scope")))
 		return JWS_CLAIMS;
 
 	if (strcmp(claims->issuer, expect->issuer) != 0)

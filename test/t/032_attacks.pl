@@ -1,8 +1,8 @@
-# The attacks of doc/attacks.md on sessions and row security, one subtest each, named by its id. EHR_ATTACK=ID runs one of
-# them alone; test/mutants runs each against a build or store whose defence is switched off, where it must fail.
+# The attacks of doc/attacks.md on sessions and row security, one subtest each, named by its id (test/perl/EhrAttacks.pm).
 use strict;
 use warnings;
 
+use EhrAttacks;
 use EhrTest;
 use IO::Socket::UNIX;
 use JSON::PP;
@@ -13,58 +13,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $tool = ($ENV{EHR_BUILD} // 'build') . '/bin/ehr-token';
 plan skip_all => "no $tool (make tools)" unless -x $tool;
-
-my $db = 'city';
-my $node = ehr_node('attacks', 'log_statement = all', 'log_parameter_max_length = 0', 'log_parameter_max_length_on_error = 0', 'max_prepared_transactions = 5', 'wal_level = logical');
-$node->safe_psql('postgres', "CREATE DATABASE $db");
-sub su { return $node->safe_psql($db, $_[0]); }
-su('CREATE EXTENSION ehr; SELECT ehr.create_store()');
-su("SELECT ehr.add_session_key('test', '" . issuer() . "')");
-su('CREATE ROLE app LOGIN IN ROLE ehr_query, ehr_app; CREATE ROLE peer LOGIN IN ROLE ehr_query, ehr_app; CREATE SCHEMA free; GRANT ALL ON SCHEMA free TO PUBLIC');
-# P1 gave dr-1 consent, P2 nobody; what hospital 79001 wrote
-my ($p1, $p2) = ('aaaaaaaa-0000-4000-8000-000000000001', 'bbbbbbbb-0000-4000-8000-000000000002');
-su(qq{
-	INSERT INTO ehr_store.person (key, id) OVERRIDING SYSTEM VALUE VALUES (900001, '$p1'), (900002, '$p2');
-	SELECT ehr_internal.store_write(jsonb_build_object('resourceType', 'Patient', 'id', p), '79001') FROM unnest('{p1,p2}'::text[]) AS p;
-	INSERT INTO ehr_store.person_link (subject, person, method) SELECT key, CASE id WHEN 'p1' THEN 900001 ELSE 900002 END, 'new' FROM ehr_store.resource_key WHERE id IN ('p1', 'p2');
-	SELECT ehr_internal.store_write(jsonb_build_object('resourceType', 'Observation', 'id', p || '-o' || i, 'status', 'final',
-		'code', jsonb_build_object('text', 'HIDDENWORD'), 'subject', jsonb_build_object('reference', 'Patient/' || p)), '79001')
-	FROM unnest('{p1,p2}'::text[]) AS p, generate_series(1, 9) AS i;
-	INSERT INTO ehr_store.consent (person, deny, grantee, scope, labels, purpose, valid, given_by) VALUES (900001, false, 'practitioner:dr-1', 'all', -1, 'TREAT', '[2025-01-01,)', 'test');
-	ANALYZE;
-});
-# what a mutant does to the store
-su($ENV{EHR_UNDEFENDED}) if $ENV{EHR_UNDEFENDED};
-my @doctor = ('clinician', 'dr-1', ehr_org => '79009', ehr_purpose => 'TREAT');
-my $count = 'SELECT count(*) FROM ehr_store.resource';
-
-# app(SQL, role): what it prints and what it says, in one connection without a session
-sub app
-{
-	my ($sql, $role) = @_;
-	my ($ret, $out, $err) = $node->psql($db, $sql, extra_params => [ '-U', $role // 'app' ], on_error_stop => 0);
-	return ($out, $err);
-}
-# as doctor dr-1, until the end of the connection
-sub doctor { my ($sql) = @_; return app("SELECT FROM ehr.login('" . token(@doctor) . "', 'session') \\gset\n$sql"); }
-sub refused { my ($sql, $state, $what) = @_; my ($out, $err) = doctor("\\set VERBOSITY verbose\n$sql"); like($err, qr/ERROR:  $state/, $what // $sql); unlike($out . $err, qr/HIDDENWORD|p2-o/, '... and shows nothing'); return; }
-sub handle { my ($who, $role) = @_; my ($out) = app("SELECT ehr.login('" . token(@$who) . "')", $role); return $out; }
-sub login_refused { my ($token, $what) = @_; my ($out, $err) = app("SELECT ehr.login(\$t\$$token\$t\$)"); ok($out eq '' && $err =~ /token refused/, $what); return; }
-# header and payload of a good token, its parts decoded
-sub parts { my ($t) = @_; my ($h, $p, $s) = split /\./, $t; return (decode_base64url($h), decode_base64url($p), decode_base64url($s)); }
-sub tool_token { my ($alg, @claims) = @_; return EhrTest::captured($tool, 'sign', '--key', scratch() . '/issuer.jwk', '--kid', 'test', '--alg', $alg, 'iss=https://id.example.vn', 'aud=ehr', 'ehr_kind=clinician', 'sub=dr-1', @claims); }
-
-my (%ran, @extra);
-sub attack
-{
-	my ($id, $title, $test) = @_;
-	return if $ENV{EHR_ATTACK} && $ENV{EHR_ATTACK} ne $id;
-	$ran{$id}++;
-	subtest "$id $title" => $test;
-	return;
-}
+attacks_node('attacks', 'log_statement = all', 'log_parameter_max_length = 0', 'log_parameter_max_length_on_error = 0', 'max_prepared_transactions = 5', 'wal_level = logical');
 
 # ---- A: sessions and tokens
 
@@ -475,6 +425,6 @@ attack X05 => 'parallel workers', sub {
 	is(su("SELECT count(DISTINCT s) FROM ehr_store.audit_event e, unnest(subjects) AS s WHERE kind = 'admit' AND e.intent = (SELECT max(intent) FROM ehr_store.audit_event WHERE kind = 'read')"), '1', 'with the patient whom a worker saw');
 };
 
-is($ran{ $ENV{EHR_ATTACK} }, 1, "there is an attack $ENV{EHR_ATTACK}") if $ENV{EHR_ATTACK};
+no_such_attack();
 $node->stop;
 done_testing();
