@@ -362,6 +362,9 @@ BEGIN
 			AND CASE r.relation
 				WHEN 'authored' THEN author = principal ->> 'org'
 				WHEN 'own' THEN author IS NULL AND subject IN (SELECT s FROM ehr_internal.subjects_of_person(me) AS s)
+				-- who decides about a person's consents writes them down
+				WHEN 'family' THEN author IS NULL AND may_write.type = ANY (r.types) AND EXISTS (SELECT FROM ehr_store.person_link l
+					WHERE l.subject = may_write.subject AND ehr_internal.decides(principal ->> 'sub', ehr_internal.person_root(l.person)) IS NOT NULL)
 				ELSE false END);
 END
 $$;
@@ -597,7 +600,7 @@ BEGIN
 	WHERE c.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
 	UNION ALL
 	SELECT d.consent, 'resource', NULL, 'Consent/' || r.id, NULL, r.recorded, NULL,
-		CASE WHEN length(d.form) <= 3 THEN 'ended' WHEN d.trusted THEN 'active' ELSE 'not confirmed' END, NULL, r.author
+		CASE WHEN length(d.form) <= 3 THEN 'ended' WHEN d.trusted THEN 'active' WHEN d.signed_by IS NOT NULL THEN 'pending' ELSE 'not confirmed' END, NULL, r.author
 	FROM ehr_store.person_link l JOIN ehr_store.consent_document d ON d.subject = l.subject JOIN ehr_store.resource r ON r.key = d.key
 	WHERE l.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
 	ORDER BY 6 DESC, 1;

@@ -319,6 +319,52 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.consent_trusted(bigint) IS 'may the session decide alone for this patient?';
 
+-- Who agrees to this patient's Consent in this session when two must agree, child and representative: his person; null else.
+CREATE FUNCTION ehr_internal.consent_signer(subject bigint) RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+	whose bigint := (SELECT ehr_internal.person_root(l.person) FROM ehr_store.person_link l WHERE l.subject = consent_signer.subject);
+BEGIN
+	IF principal ->> 'kind' IS DISTINCT FROM 'citizen' OR ehr_internal.decides(principal ->> 'sub', whose) IS DISTINCT FROM 'together' THEN
+		RETURN NULL;
+	END IF;
+	RETURN ehr_internal.own_person('citizen', principal ->> 'sub');
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.consent_signer(bigint) IS 'person of a citizen''s session that may decide for this patient together with another one';
+
+CREATE FUNCTION ehr_internal.form_denies(form bytea) RETURNS bool
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM ehr_internal.consent_provisions(form) AS p WHERE p.deny);
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.form_denies(bytea) IS 'has a compiled Consent a denial anywhere?';
+
+-- What is closed is opened by who decides alone: neither child nor representative replaces or removes a Consent that denies.
+CREATE FUNCTION ehr_internal.require_may_open(resource_key bigint) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+BEGIN
+	IF principal ->> 'kind' = 'citizen' AND EXISTS (
+		SELECT FROM ehr_store.consent_document c LEFT JOIN ehr_store.person_link l ON l.subject = c.subject
+		WHERE c.key = resource_key AND ehr_internal.form_denies(c.form)
+			AND NOT ehr_internal.decides_alone(principal ->> 'sub', ehr_internal.person_root(l.person))) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'what was closed is opened by who decides alone',
+			DETAIL = 'A Consent that denies something is neither replaced nor removed by a child or who represents it.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.require_may_open(bigint) IS 'error 42501 when a citizen''s session that does not decide alone changes a Consent that denies';
+
 CREATE FUNCTION ehr_internal.consent_written(resource_key bigint, doc jsonb, subjects bigint[], removed bool) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -326,6 +372,7 @@ AS $$
 DECLARE
 	compiled bytea;
 BEGIN
+	PERFORM ehr_internal.require_may_open(resource_key);
 	-- waits for documents of the patient that are being written, and they for it: each must know of the other
 	UPDATE ehr_store.patient_fact f SET dead = f.dead WHERE f.subject = ANY (subjects);
 	IF removed THEN
@@ -339,10 +386,11 @@ BEGIN
 			DETAIL = 'Consent.patient: names no patient of this server, as Patient/id.';
 	END IF;
 	IF subjects IS NULL THEN RETURN; END IF;
-	INSERT INTO ehr_store.consent_document AS c (key, consent, subject, form, trusted, evidenced)
+	INSERT INTO ehr_store.consent_document AS c (key, consent, subject, form, trusted, evidenced, signed_by)
 	VALUES (resource_key, md5('Consent/' || (doc ->> 'id'))::uuid, subjects[1], compiled, ehr_internal.consent_trusted(subjects[1]),
-		doc #>> '{sourceAttachment,data}' IS NOT NULL)
-	ON CONFLICT (key) DO UPDATE SET subject = excluded.subject, form = excluded.form, trusted = excluded.trusted, evidenced = excluded.evidenced;
+		doc #>> '{sourceAttachment,data}' IS NOT NULL, ehr_internal.consent_signer(subjects[1]))
+	ON CONFLICT (key) DO UPDATE SET subject = excluded.subject, form = excluded.form, trusted = excluded.trusted, evidenced = excluded.evidenced,
+		signed_by = excluded.signed_by;
 	PERFORM ehr_internal.compile_consent(resource_key);
 	IF current_setting('transaction_isolation') <> 'read committed'
 		AND EXISTS (SELECT FROM ehr_store.consent_document c WHERE c.key = resource_key AND c.per_document) THEN
@@ -361,10 +409,12 @@ AS $$
 DECLARE
 	d record;
 BEGIN
-	SELECT r.doc::jsonb AS doc, r.author, l.person, ehr_internal.person_root(l.person) AS root INTO d
+	SELECT r.doc::jsonb AS doc, r.author, c.form, l.person, ehr_internal.person_root(l.person) AS root INTO d
 	FROM ehr_store.consent_document c JOIN ehr_store.resource r ON r.key = c.key JOIN ehr_store.person_link l ON l.subject = c.subject
 	WHERE c.consent = withdraw_document.consent AND length(c.form) > 3;
-	IF NOT FOUND OR principal ->> 'kind' <> 'citizen' OR NOT ehr_internal.decides_alone(principal ->> 'sub', d.root) THEN
+	-- of child and representative one is enough to end what only grants
+	IF NOT FOUND OR principal ->> 'kind' <> 'citizen' OR ehr_internal.decides(principal ->> 'sub', d.root) IS NULL
+		OR (ehr_internal.form_denies(d.form) AND NOT ehr_internal.decides_alone(principal ->> 'sub', d.root)) THEN
 		RETURN NULL;
 	END IF;
 	PERFORM ehr_internal.store_write(jsonb_set(d.doc, '{status}', '"inactive"'), d.author);
@@ -466,8 +516,11 @@ BEGIN
 		trusted bool NOT NULL,
 		evidenced bool NOT NULL,
 		per_document bool NOT NULL DEFAULT false,
-		compiled timestamptz NOT NULL DEFAULT now()
+		compiled timestamptz NOT NULL DEFAULT now(),
+		signed_by bigint
 	);
+	ALTER TABLE ehr_store.consent_document ADD COLUMN IF NOT EXISTS signed_by bigint;
+	COMMENT ON COLUMN ehr_store.consent_document.signed_by IS 'of two that must agree, child and representative, the one that has';
 	COMMENT ON TABLE ehr_store.consent_document IS 'Consent resources, compiled (src/core/consent_tree.h); their rows in compiled_right are made of this';
 	COMMENT ON COLUMN ehr_store.consent_document.trusted IS 'written or confirmed by who may decide for the patient; else only its denials count';
 	COMMENT ON COLUMN ehr_store.consent_document.per_document IS 'some provisions look at single documents, so a new document compiles it again';

@@ -372,13 +372,20 @@ BEGIN
 		PERFORM ehr_internal.audit_note('grant', 'consent ' || consent, ARRAY(SELECT ehr_internal.subjects_of_person(c.root)));
 		RETURN true;
 	END IF;
-	UPDATE ehr_store.consent_document d SET trusted = true
-	FROM ehr_store.person_link l
-	WHERE d.consent = confirm_consent.consent AND NOT d.trusted AND l.subject = d.subject
-		AND ehr_internal.decides_alone(principal ->> 'sub', ehr_internal.person_root(l.person))
-	RETURNING d.key, ehr_internal.person_root(l.person) AS root INTO c;
-	IF NOT FOUND THEN RETURN false; END IF;
-	PERFORM ehr_internal.compile_consent(c.key);
+	SELECT d.key, ehr_internal.person_root(l.person) AS root, ehr_internal.person_root(s.key) AS signer,
+		ehr_internal.decides(principal ->> 'sub', ehr_internal.person_root(l.person)) AS judged,
+		ehr_internal.decides(s.id::text, ehr_internal.person_root(l.person)) IS NOT NULL AS still INTO c
+	FROM ehr_store.consent_document d JOIN ehr_store.person_link l ON l.subject = d.subject LEFT JOIN ehr_store.person s ON s.key = d.signed_by
+	WHERE d.consent = confirm_consent.consent AND NOT d.trusted FOR UPDATE OF d;
+	IF NOT FOUND OR c.judged IS NULL THEN RETURN false; END IF;
+	IF c.judged = 'alone' OR (c.still AND (me = c.root) <> (c.signer = c.root)) THEN
+		UPDATE ehr_store.consent_document d SET trusted = true WHERE d.key = c.key;
+		PERFORM ehr_internal.compile_consent(c.key);
+	ELSIF c.still THEN
+		RETURN false;		-- he, or another one of his side, has agreed already
+	ELSE
+		UPDATE ehr_store.consent_document d SET signed_by = me WHERE d.key = c.key;
+	END IF;
 	PERFORM ehr_internal.audit_note('grant', 'consent ' || consent, ARRAY(SELECT ehr_internal.subjects_of_person(c.root)));
 	RETURN true;
 END
@@ -476,6 +483,9 @@ BEGIN
 	INSERT INTO ehr_store.access_rule (kind, relation, operation, basis, verified)
 	SELECT 'citizen', v.relation, 'read', v.basis, false
 	FROM (VALUES ('family', 'ehr_store.age_rule'), ('delegation', 'Civil Code 2015 Art. 138')) AS v (relation, basis)
+	ON CONFLICT DO NOTHING;
+	INSERT INTO ehr_store.access_rule (kind, relation, operation, types, basis, verified)
+	VALUES ('citizen', 'family', 'write', ARRAY[ehr_internal.type_number('Consent')], 'ehr_store.age_rule', false)
 	ON CONFLICT DO NOTHING;
 
 	GRANT EXECUTE ON FUNCTION ehr.delegate(uuid, uuid, text, timestamptz, jsonb), ehr.end_representation(uuid), ehr.representatives(uuid),

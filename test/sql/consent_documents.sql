@@ -145,6 +145,64 @@ SELECT ehr_test.login('clinician', 'dr-1', '79001', 'TREAT');
 SELECT ehr.put((ehr_test.consent(jsonb_build_object('type', 'permit')) || '{"id": "cd-consent-f"}')::ehr.fhir) IS NOT NULL AS anew;
 SELECT ehr_test.sees('clinician', 'dr-9', '79009', 'TREAT');
 ROLLBACK;
+-- a child of ten: its Consent takes two, whoever writes it; the representative writes one in its own name; what is closed neither of them opens
+\c - postgres
+\set VERBOSITY terse
+BEGIN;
+INSERT INTO ehr_store.person (key, id) OVERRIDING SYSTEM VALUE VALUES (900043, 'cccccccc-0000-4000-8000-000000000043'), (900044, 'dddddddd-0000-4000-8000-000000000044');
+INSERT INTO ehr_store.representation (person, by_person, relation, scope, labels, valid, basis, evidence, recorded_by)
+SELECT 900041, k, 'parent', 'all; label:*', -1, '[2000-01-01,)', 'birth certificate', '{"sha256": "00"}', 'test' FROM unnest('{900043,900044}'::bigint[]) AS k;
+CREATE FUNCTION ehr_test.as_age(years int) RETURNS text LANGUAGE sql AS $$ SELECT ehr_test.write(jsonb_build_object('resourceType', 'Patient', 'id', 'cd-a', 'birthDate', to_char(now() - make_interval(years => years) - interval '30 days', 'YYYY-MM-DD')), '79001'); SELECT years || ' years' $$;
+-- what a citizen answers: true, false, or the error
+CREATE FUNCTION ehr_test.says(who text, what text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	PERFORM ehr_test.login('citizen', CASE who WHEN 'child' THEN 'aaaaaaaa-0000-4000-8000-000000000041' WHEN 'mother' THEN 'cccccccc-0000-4000-8000-000000000043' WHEN 'father' THEN 'dddddddd-0000-4000-8000-000000000044'
+		ELSE 'bbbbbbbb-0000-4000-8000-000000000042' END);
+	EXECUTE 'SELECT (' || what || ')::text' INTO answer;
+	RETURN answer;
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN 'refused: ' || SQLERRM;
+END $$;
+CREATE FUNCTION ehr_test.put_by(who text, id text, type text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+	SELECT ehr_test.says(who, format('ehr.put(%L) IS NOT NULL', ehr_test.consent(jsonb_build_object('type', type, 'actor', jsonb_build_array(ehr_test.actor('Practitioner/dr-9')))) || jsonb_build_object('id', id) || more)) $$;
+CREATE FUNCTION ehr_test.dr_9() RETURNS text LANGUAGE plpgsql AS $$ DECLARE seen text; BEGIN SET LOCAL ROLE regress_ehr_query; seen := ehr_test.sees('clinician', 'dr-9', '79009', 'TREAT'); RESET ROLE; RETURN seen; END $$;
+CREATE FUNCTION ehr_test.status(name text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM ehr_test.login('admin', 'ad'); RETURN (SELECT c.status FROM ehr.consents('aaaaaaaa-0000-4000-8000-000000000041') AS c WHERE c.scope = 'Consent/' || name); END $$;
+SELECT ehr_test.as_age(10);
+SELECT ehr_test.put_by('child', 'cd-consent-c', 'permit') AS by_the_child, ehr_test.status('cd-consent-c'), ehr_test.dr_9() AS sees;
+SELECT ehr_test.says('child', $$ehr.confirm_consent(md5('Consent/cd-consent-c')::uuid)$$) AS child_again, ehr_test.says('other', $$ehr.confirm_consent(md5('Consent/cd-consent-c')::uuid)$$) AS another,
+	ehr_test.says('mother', $$ehr.confirm_consent(md5('Consent/cd-consent-c')::uuid)$$) AS mother, ehr_test.status('cd-consent-c'), ehr_test.dr_9() AS sees;
+-- either of them ends it
+SELECT ehr_test.says('father', $$ehr.withdraw_consent(md5('Consent/cd-consent-c')::uuid)$$) AS father_ends, ehr_test.status('cd-consent-c'), ehr_test.dr_9() AS sees;
+-- written by the mother: the other parent is not the other one, the child is
+SELECT ehr_test.put_by('mother', 'cd-consent-m', 'permit') AS by_the_mother, ehr_test.says('father', $$ehr.confirm_consent(md5('Consent/cd-consent-m')::uuid)$$) AS father, ehr_test.dr_9() AS sees,
+	ehr_test.says('child', $$ehr.confirm_consent(md5('Consent/cd-consent-m')::uuid)$$) AS child, ehr_test.dr_9() AS sees_now;
+SELECT ehr_test.put_by('child', 'cd-consent-m', 'permit') AS child_replaces, ehr_test.put_by('other', 'cd-consent-x', 'permit') AS by_another;
+-- a new version is to be agreed to anew
+SELECT ehr_test.put_by('mother', 'cd-consent-m', 'permit', '{"policyRule": {"text": "stated anew"}}') AS anew, ehr_test.status('cd-consent-m'), ehr_test.dr_9() AS sees;
+-- written by a facility: both agree
+SELECT ehr_test.write(ehr_test.consent(jsonb_build_object('type', 'permit', 'actor', jsonb_build_array(ehr_test.actor('Practitioner/dr-9')))) || '{"id": "cd-consent-f"}', '79001') IS NOT NULL AS by_a_facility, ehr_test.status('cd-consent-f'),
+	ehr_test.says('mother', $$ehr.confirm_consent(md5('Consent/cd-consent-f')::uuid)$$) AS mother, ehr_test.status('cd-consent-f') AS then_, ehr_test.dr_9() AS sees,
+	ehr_test.says('child', $$ehr.confirm_consent(md5('Consent/cd-consent-f')::uuid)$$) AS child, ehr_test.dr_9() AS sees_now;
+-- a denial of one holds at once, and neither replaces, ends or removes it
+SELECT ehr_test.put_by('child', 'cd-consent-d', 'deny') AS child_denies, ehr_test.dr_9() AS sees;
+SELECT ehr_test.put_by('child', 'cd-consent-d', 'permit') AS child_replaces, ehr_test.says('child', $$ehr.remove('Consent', 'cd-consent-d')$$) AS child_removes, ehr_test.says('mother', $$ehr.withdraw_consent(md5('Consent/cd-consent-d')::uuid)$$) AS mother_ends,
+	ehr_test.says('child', $$ehr.patch('Consent', 'cd-consent-d', '[{"op": "replace", "path": "/status", "value": "inactive"}]') IS NOT NULL$$) AS child_patches, ehr_test.dr_9() AS sees;
+-- the parent writes Consents about the child, and nothing else
+SELECT ehr_test.says('mother', $$ehr.put('{"resourceType": "Observation", "id": "cd-om", "status": "final", "code": {"text": "t"}, "subject": {"reference": "Patient/cd-a"}}') IS NOT NULL$$) AS an_observation;
+-- of age: he alone
+SELECT ehr_test.as_age(18);
+SELECT ehr_test.says('child', $$ehr.withdraw_consent(md5('Consent/cd-consent-d')::uuid)$$) AS ends_the_denial, ehr_test.dr_9() AS sees, ehr_test.put_by('mother', 'cd-consent-n', 'permit') AS mother_writes,
+	ehr_test.says('mother', $$ehr.withdraw_consent(md5('Consent/cd-consent-f')::uuid)$$) AS mother_ends;
+-- below seven: the parent alone, the child not at all
+SELECT ehr_test.as_age(5);
+SELECT ehr_test.put_by('mother', 'cd-consent-5', 'permit') AS mother, ehr_test.status('cd-consent-5'), ehr_test.put_by('mother', 'cd-consent-6', 'deny') AS mother_denies, ehr_test.dr_9() AS sees, ehr_test.says('child', $$ehr.withdraw_consent(md5('Consent/cd-consent-6')::uuid)$$) AS child_ends,
+	ehr_test.put_by('mother', 'cd-consent-6', 'permit') AS mother_replaces, ehr_test.dr_9() AS sees_now;
+-- after death nobody
+SELECT ehr_test.write('{"resourceType": "Patient", "id": "cd-a", "birthDate": "2020-01-01", "deceasedBoolean": true}', '79001') IS NOT NULL AS died;
+SELECT ehr_test.put_by('mother', 'cd-consent-7', 'permit') AS mother, ehr_test.says('mother', $$ehr.withdraw_consent(md5('Consent/cd-consent-5')::uuid)$$) AS ends;
+ROLLBACK;
 -- persons merged: a denial of one closes the documents of both, a grant opens those of its giver; parted again each has its own (attack C16)
 \c - postgres
 \set VERBOSITY terse

@@ -123,7 +123,7 @@ $node->start;
 note_some('another story', 400);
 sql(q{SELECT * FROM ehr_internal.audit_root()});
 ok($node->poll_query_until($db, q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), 'its roots are in the file, too');
-fails('a restored backup that went on', qr/the log was forked|does not belong to these entries/, export(), "$dir/kept.txt", '-');
+fails('E06: a restored backup that went on', qr/the log was forked|does not belong to these entries/, export(), "$dir/kept.txt", '-');
 is(problems(), '', '(which the database alone cannot know)');
 $node->stop;
 system('rm', '-rf', $node->data_dir) == 0 or die;

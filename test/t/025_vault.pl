@@ -125,6 +125,7 @@ $node->restart;
 is(sql($all_open), 3000, 'values open before the rotation');
 like(sql(q{SELECT mend FROM ehr.self_check() WHERE check_name = 'vault keys' AND NOT ok}), qr/rotate_keys/, 'self_check() says that it is due');
 my $old_keys = sql('SELECT max(id) FROM ehr_store.vault_key');
+sub opened { my ($ret, $out, $err) = $node->psql($db, $all_open); return $ret == 0 ? $out : $err; }
 my $crashes = 0;
 for my $round (1 .. 40)
 {
@@ -141,10 +142,10 @@ for my $round (1 .. 40)
 	usleep(300_000);
 	$node->poll_query_until($db, 'SELECT true') or die 'the server did not come up';
 	$crashes++;
-	is(sql($all_open), 3000, "every value opens after crash $crashes") if $round % 3 == 0 || $round < 3;
+	is(opened(), 3000, "D07: every value opens after crash $crashes") if $round % 3 == 0 || $round < 3;
 }
 cmp_ok($crashes, '>', 3, "$crashes crashes");
-is(sql('SELECT remaining FROM ehr_internal.rotate_keys(100000) LIMIT 1'), 0, 'the rotation came to its end');
+is(sql('SELECT remaining FROM ehr_internal.rotate_keys(100000) LIMIT 1'), 0, 'D07: the rotation came to its end');
 is(sql($all_open), 3000, 'every value opens');
 is(sql("SELECT count(*) FROM ehr_store.vt WHERE ehr_internal.sealed_key(v) <= $old_keys"), 0, 'under a new key');
 is(sql('SELECT count(*) FROM ehr_store.vault_key WHERE root <> ehr_internal.vault_root()'), 0, 'no key hangs on the old root');
@@ -160,11 +161,11 @@ is(sql(q{SELECT key FROM ehr_internal.audit_root()}), $public, 'roots of the log
 key_file('outside', random_key());
 $node->restart;
 my $wrong = refusal("SELECT ehr.unseal('$sealed', 'p/1')");
-like($wrong, qr/55000: the vault's keys were wrapped under another root key\nDETAIL:.*[0-9a-f]{16}.*\nHINT:.*ehr\.vault_key_file/s, 'another root key is told, with what to do');
+like($wrong, qr/55000: the vault's keys were wrapped under another root key\nDETAIL:.*[0-9a-f]{16}.*\nHINT:.*ehr\.vault_key_file/s, 'D08: another root key is told, with what to do');
 like(refusal(q{SELECT ehr.blind_index('x', 'p')}), qr/55000/, 'also for blind indexes');
 key_file('outside', $new);
 $node->restart;
-is(sql($all_open), 3000, 'nothing is lost by it');
+is(sql($all_open), 3000, 'D08: nothing is lost by it');
 sql(q{UPDATE ehr_store.vault_key SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE kind = 'i'});
 like(refusal(q{SELECT ehr.blind_index('x', 'p')}), qr/XX001: a key of the vault is damaged/, 'a damaged key is told');
 sql(q{UPDATE ehr_store.vault_key SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE kind = 'i'});

@@ -23,7 +23,7 @@ for my $file (qw(src/core/secret.c src/core/seal.c src/core/mac.c src/core/jws.c
 {
 	push @unsafe, $file if code(slurp("$top/$file")) =~ /(?<!sodium_)\b(?:memcmp|strcmp|bcmp)\s*\(\s*\w*(?:key|mac|secret|expected|tag)/;
 }
-is_deeply(\@unsafe, [], 'no secret is compared with memcmp');
+is_deeply(\@unsafe, [], 'D11: no secret is compared with memcmp');
 # memory of keys is zeroed before it is given back or left on the stack
 for my $file (qw(src/vault/keys.c src/audit/tree.c))
 {

@@ -36,7 +36,7 @@ my $answer = $node->safe_psql('postgres', qq{
 		count(*) FILTER (WHERE decision = 'refused'), max(depth), coalesce(min(n) FILTER (WHERE NOT is_same)::text, '-'))
 	FROM (SELECT t.*, judged(consent, request, '$words') = concat_ws(' ', decision, node, depth) AS is_same FROM trial t) AS j});
 my ($all, $same, $permits, $denials, $refused, $depth, $first) = split / /, $answer;
-is($same, $all, "seed $seed: the evaluator decides as the oracle, in $all cases ($permits permits, $denials denials, $refused refused; depth $depth; first difference: $first)");
+is($same, $all, "C01: seed $seed: the evaluator decides as the oracle, in $all cases ($permits permits, $denials denials, $refused refused; depth $depth; first difference: $first)");
 is($all, $cases, 'all cases were looked at');
 cmp_ok($permits, '>', $cases / 20, 'many permit');
 cmp_ok($denials, '>', $cases / 5, 'many deny');

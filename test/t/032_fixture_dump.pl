@@ -88,7 +88,7 @@ for my $dump (@stores)
 	$new->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $db, '-o', '/dev/null', '-f', $file ], "$dump is restored");
 	$new->safe_psql($db, 'SELECT ehr.upgrade_store()');
 	run_log([ 'psql', '-X', '-q', '-A', '-t', '-d', $new->connstr($db), '-o', $answers, '-f', "$folder/store_questions.sql" ]);
-	is(compare($answers, "$folder/$dump.answers"), 0, "$dump: the same rows, documents, owners, row security, roles") or diag(slurp_file($answers));
+	is(compare($answers, "$folder/$dump.answers"), 0, "E12: $dump: the same rows, documents, owners, row security, roles, and a log whose chain is whole") or diag(slurp_file($answers));
 	is($new->safe_psql($db, q{SELECT version = ehr.version() FROM ehr_store.store_info}), 't', "$dump: the store is of this build's version");
 	is($new->safe_psql($db, q{SELECT check_name, detail FROM ehr.self_check() WHERE NOT ok AND check_name NOT IN ('durability', 'vault key', 'session keys')}), '', "$dump: self_check() finds nothing");
 

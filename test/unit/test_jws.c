@@ -661,6 +661,41 @@ wycheproof_hmac(void **state)
 	json_decref(root);
 }
 
+/* G04: memory runs out at the n-th allocation of jansson, for each n: an error, never a token or key that was half read */
+static long mallocs_left;
+
+static void *
+scarce_malloc(size_t size)
+{
+	return mallocs_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void
+g04_every_allocation_fails(void **state)
+{
+	static const char jwk[] = "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
+	bool		all_read = false;
+	long		n;
+
+	for (n = 0; !all_read && n < 1000; n++)
+	{
+		Jwk			key;
+		JwsReason	of_key,
+					of_claims;
+
+		json_set_alloc_funcs(scarce_malloc, free);
+		mallocs_left = n;
+		of_key = jwk_parse(jwk, strlen(jwk), &key);
+		mallocs_left = n;
+		of_claims = check_claims(good_claims);
+		json_set_alloc_funcs(malloc, free);
+		assert_true(of_key == JWS_OK || of_key == JWS_KEY_JSON);
+		assert_true(of_claims == JWS_OK || of_claims == JWS_JSON);
+		all_read = of_key == JWS_OK && of_claims == JWS_OK;
+	}
+	assert_true(n > 10 && all_read);
+}
+
 int
 main(void)
 {
@@ -679,6 +714,7 @@ main(void)
 		cmocka_unit_test(wycheproof_jws),
 		cmocka_unit_test(wycheproof_ed25519),
 		cmocka_unit_test(wycheproof_hmac),
+		cmocka_unit_test(g04_every_allocation_fails)
 	};
 
 	if (sodium_init() < 0)
