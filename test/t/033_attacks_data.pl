@@ -409,7 +409,7 @@ attack G03 => 'sizes near their limits', sub {
 	is(su(q{CREATE FUNCTION free.decided(form bytea) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN coalesce(ehr_internal.consent_decide(form, '{}')::text, 'null'); EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$;
 		WITH f AS (SELECT ehr_internal.consent_compile('} . consent('c', { type => 'permit', %actor, provision => [ { type => 'deny', class => [ { system => 'http://hl7.org/fhir/resource-types', code => 'Observation' } ] } ] }) . q{', ehr_internal.consent_vocabulary()) AS v)
 		SELECT count(*) > 100, bool_and(free.decided(set_byte(v, n, b)) !~ '^(XX000|53)') FROM f, generate_series(0, length(v) - 1) AS n, unnest('{0,127,128,255}'::int[]) AS b}) =~ s/^\n//r, 't|t', 'a compiled Consent with any byte at its extremes');
-	for my $call (q{ehr.seal('x', repeat('x', 70000))}, q{ehr.blind_index('x', repeat('x', 70000))}, q{ehr_internal.age_window('5874897-01-01', '5874897-01-01', 2147483647, 2147483647)},
+	for my $call (q{ehr.seal('x', 'p/' || repeat('x', 70000))}, q{ehr.unseal(ehr.seal('x', 'p/1'), 'p/' || repeat('x', 70000))}, q{ehr.blind_index('x', repeat('x', 70000))}, q{ehr_internal.age_window('5874897-01-01', '5874897-01-01', 2147483647, 2147483647)},
 		q{ehr_internal.audit_consistency_line(-9223372036854775808, 9223372036854775807)}, q{ehr_internal.audit_inclusion(9223372036854775807, 9223372036854775807)})
 	{
 		my ($ret, $out, $err) = $node->psql($db, "\\set VERBOSITY sqlstate\nSELECT $call");
@@ -464,6 +464,44 @@ attack G10 => 'the library', sub {
 };
 
 # ---- further ones
+
+attack X06 => 'handles that nobody was given', sub {
+	my $handle = handle(\@doctor);
+	my ($out, $err) = app(qq{DO \$\$
+		DECLARE h text := '$handle'; taken int := 0;
+		BEGIN
+			FOR i IN 1 .. length(h) LOOP
+				BEGIN
+					PERFORM ehr.attach(overlay(h PLACING CASE substr(h, i, 1) WHEN '0' THEN '1' ELSE '0' END FROM i));
+					taken := taken + 1;
+				EXCEPTION WHEN invalid_authorization_specification THEN NULL;
+				END;
+			END LOOP;
+			RAISE NOTICE 'of %, taken %', length(h), taken;
+		END \$\$});
+	like($err, qr/of 64, taken 0/, 'with any digit changed');
+	for my $other (substr($handle, 0, 63), "${handle}0", uc $handle, " $handle", '', '0' x 64, 'f' x 64)
+	{
+		next if $other eq $handle;
+		is((app("\\set VERBOSITY sqlstate\nSELECT ehr.attach('$other')"))[1] =~ /ERROR:  (\w+)/ ? $1 : 'taken', '28000', 'a handle of ' . length($other) . ' characters');
+	}
+	$node->safe_psql('postgres', "CREATE DATABASE other; ALTER DATABASE other OWNER TO app");
+	$node->safe_psql('other', 'CREATE EXTENSION ehr; SELECT ehr.create_store()');
+	my ($ret, $o, $e) = $node->psql('other', "SELECT ehr.attach('$handle')", extra_params => [ '-U', 'app' ]);
+	like($e, qr/session handle refused/, 'in another database');
+	$node->safe_psql('postgres', 'DROP DATABASE other');
+};
+
+attack X10 => 'links that end while a session lasts', sub {
+	my $reader = $node->background_psql($db, extra_params => [ '-U', 'app' ], on_error_stop => 0);
+	$reader->query("SELECT FROM ehr.login('" . token('citizen', $p1) . "', 'session') \\gset\n");
+	is($reader->query($count), '10', 'a citizen');
+	su("UPDATE ehr_store.person_link SET person = 900002 WHERE person = 900001");
+	is($reader->query($count), '0', 'whose patient was somebody else\'s reads nothing from the next statement');
+	su(q{UPDATE ehr_store.person_link SET person = 900001 WHERE subject = (SELECT key FROM ehr_store.resource_key WHERE id = 'p1')});
+	is($reader->query($count), '10', 'and again when that was a mistake');
+	$reader->quit;
+};
 
 attack X11 => 'a facility that consents for the citizen', sub {
 	my $own = consent('x11', { type => 'permit', actor => [ { role => { coding => [ { system => 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType', code => 'PRCP' } ] }, reference => { reference => 'Organization/79007' } } ] });

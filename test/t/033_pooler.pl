@@ -38,8 +38,8 @@ sub psql_through { my ($sql) = @_; my ($o, $e) = ('', ''); IPC::Run::run([ 'psql
 my $count = 'SELECT count(*) FROM ehr_store.resource';
 my @handle = map { (psql_through("SELECT ehr.login('" . token('citizen', $_) . "')"))[0] } @person;
 is(scalar(grep { length == 64 } @handle), 4, 'four citizens log in over the one connection');
-is((psql_through("SELECT ehr.session() IS NULL;\n$count"))[0], "t\n0", 'the next client is nobody');
-is((psql_through("BEGIN;\nSELECT FROM ehr.attach('$handle[2]') \\gset\n$count;\nCOMMIT;\n$count"))[0], "4\n0", 'a transaction is one citizen\'s');
+is((psql_through("SELECT ehr.session() IS NULL;\n$count"))[0], "t\n0", 'A15: the next client is nobody');
+is((psql_through("BEGIN;\nSELECT FROM ehr.attach('$handle[2]') \\gset\n$count;\nCOMMIT;\n$count"))[0], "4\n0", 'A15: a transaction is one citizen\'s');
 
 # many clients at once: each transaction sees its own citizen's rows, and statements between them none
 my $script = "$dir/script";
@@ -52,7 +52,7 @@ for my $i (1 .. 4)
 unlink $script;
 append_to_file($script, $text);
 my ($bo, $be);
-ok(IPC::Run::run([ 'pgbench', '-n', '-h', $dir, '-p', $port, '-U', 'app', '-c', '12', '-j', '2', '-t', '60', '-f', $script, 'city' ], '>', \$bo, '2>', \$be), 'twelve clients, 720 transactions: nobody sees another\'s rows') or diag($be);
+ok(IPC::Run::run([ 'pgbench', '-n', '-h', $dir, '-p', $port, '-U', 'app', '-c', '12', '-j', '2', '-t', '60', '-f', $script, 'city' ], '>', \$bo, '2>', \$be), 'A15: twelve clients, 720 transactions: nobody sees another\'s rows') or diag($be);
 like($bo, qr{720/720}, 'all of them ran');
 
 # a session that would stay on the connection

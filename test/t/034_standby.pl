@@ -31,9 +31,9 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 # as an application, or as the superuser, whatever his name is
 sub says { my ($sql, $superuser) = @_; my ($ret, $out, $err) = $standby->psql('postgres', $sql, extra_params => $superuser ? [] : [ '-U', 'app' ], on_error_stop => 0); return ($out, $err); }
 
-like((says("SELECT ehr.login('" . token(@doctor) . "')"))[1], qr/no sessions on a standby server/, 'no login on the standby');
+like((says("SELECT ehr.login('" . token(@doctor) . "')"))[1], qr/no sessions on a standby server/, 'X07: no login on the standby');
 my $handle = as_session($primary, 'postgres', 'app', undef, "SELECT ehr.login('" . token(@doctor) . "')");
-like((says("SELECT ehr.attach('$handle')"))[1], qr/no sessions on a standby server/, 'no handle of the primary either');
+like((says("SELECT ehr.attach('$handle')"))[1], qr/no sessions on a standby server/, 'X07: no handle of the primary either');
 is((says($count))[0], '0', 'nobody reads nothing there');
 is((says("SELECT ehr.get('Patient', 'p1') IS NULL"))[0], 't', 'by functions too');
 my ($out, $err) = says($count, 1);

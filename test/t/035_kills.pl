@@ -54,7 +54,7 @@ for my $round (1 .. $rounds)
 	$readers->kill_kill;
 	is(as_session($node, $db, 'app', \@doctor, $count), $given, "round $round: what was answered holds (" . ($given ? 'granted' : 'withdrawn') . ')');
 	like(($node->psql($db, "SELECT ehr.attach('$handle')", extra_params => [ '-U', 'app' ]))[2], qr/session handle refused/, 'sessions are gone');
-	is(scalar(grep { ($node->psql($db, "SELECT ehr.login('$_')", extra_params => [ '-U', 'app' ]))[2] =~ /token refused/ } @taken), scalar(@taken), 'every token that was taken is used up');
+	is(scalar(grep { ($node->psql($db, "SELECT ehr.login('$_')", extra_params => [ '-U', 'app' ]))[2] =~ /token refused/ } @taken), scalar(@taken), 'X08: every token that was taken is used up');
 	is($node->safe_psql($db, 'SELECT ehr_internal.audit_catch_up(); SELECT * FROM ehr_internal.audit_verify()') =~ s/^\n*//r, '', 'the log is whole');
 	my $now = $node->safe_psql($db, q{SELECT count(*) FROM ehr_store.audit_event WHERE kind = 'read' AND sub = 'dr-1'});
 	cmp_ok($now, '>', $looks // 0, "and has grown to $now");

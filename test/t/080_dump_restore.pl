@@ -200,7 +200,7 @@ for my $case ([ 'the same cluster', $old, 'again' ], [ 'a new cluster', $new, 'c
 	same_lines(catalog($node, $db), $catalog, "$where: schemas, functions, policies, triggers, indexes, sequences and roles too");
 	is($node->safe_psql($db, q{SELECT count(*) FROM pg_class WHERE relnamespace = 'ehr_store'::regnamespace AND relkind IN ('r', 'p')
 		AND NOT (relrowsecurity AND relforcerowsecurity AND relowner = 'ehr_owner'::regrole)}), '0', "$where: every table forces row security and belongs to ehr_owner");
-	is_deeply(refusals($node, $db), $refusals, "$where: the same rows for everybody, the same refusals");
+	is_deeply(refusals($node, $db), $refusals, "X09: $where: the same rows for everybody, the same refusals");
 	same_lines(figures($node, $db), $figures, "$where: the same figures");
 	shows_nothing($node, $db, $where);
 	is($node->safe_psql($db, q{SELECT check_name, detail FROM ehr.self_check() WHERE NOT ok AND check_name NOT IN ('durability', 'vault key')}), '', "$where: self_check() finds nothing");
