@@ -77,10 +77,12 @@ BEGIN
 			coalesce(h.basis, r.basis) AS basis
 		FROM held h JOIN ehr_store.access_rule r ON r.kind = resident_rights.kind AND r.operation = 'read' AND r.relation = h.relation
 			AND (r.purposes IS NULL OR purpose_used = ANY (r.purposes))
-	), place AS (
-		SELECT u.*, c.unit AS commune, c.unit_from FROM ruled u, ehr_internal.communes_within(u.units) AS c WHERE NOT isempty(u.valid)
+	-- materialized, or what is the same for all residents is worked out for each
+	), place AS MATERIALIZED (
+		SELECT u.relation, u.consent, u.types, u.labels, lower(u.valid) AS starts, upper(u.valid) AS ends, u.basis, c.unit AS commune, c.unit_from
+		FROM ruled u, ehr_internal.communes_within(u.units) AS c WHERE NOT isempty(u.valid)
 	)
-	SELECT p.relation, l.person, l.subject, p.consent, p.types, p.labels, lower(p.valid), upper(p.valid), p.basis
+	SELECT p.relation, l.person, l.subject, p.consent, p.types, p.labels, p.starts, p.ends, p.basis
 	FROM place p
 	JOIN ehr_store.patient_fact f ON f.unit = p.commune AND f.unit_from = p.unit_from
 	JOIN ehr_store.person_link l ON l.subject = f.subject

@@ -134,7 +134,7 @@ BEGIN
 	LOOP
 		EXECUTE format('COMMENT ON COLUMN ehr_store.%I.%I IS %L', name, c.name, c.description);
 	END LOOP;
-	EXECUTE format('GRANT SELECT ON ehr_store.%I TO ehr_query', name);
+	EXECUTE format('GRANT SELECT ON ehr_store.%I TO ehr_query, ehr_backup', name);		-- pg_dump takes them along
 	INSERT INTO ehr_store.view_definition (name, definition, materialized) VALUES (name, view_definition, materialized);
 	IF materialized THEN
 		INSERT INTO ehr_store.erasable (relation, name, holds, place) VALUES (name, '_key', 'key', 0) ON CONFLICT DO NOTHING;

@@ -224,7 +224,7 @@ holds('the log after all crashes, with the roots of all times', export(), "$dir/
 # the file has roots of two databases, and those of the backup that went on
 my $log_id = sql(q{SELECT replace(id::text, '-', '') FROM ehr_store.audit_log});
 my $months_key = $node->safe_psql('months', q{SELECT encode(key, 'hex') FROM ehr_store.audit_root LIMIT 1});
-fails('the file of all roots', qr/the log was forked/, '', '--key', $months_key, '--log', $log_id, $roots);
+fails('E06: the file of all roots', qr/the log was forked/, '', '--key', $months_key, '--log', $log_id, $roots);
 ok($node->poll_query_until('months', q{SELECT count(*) = 0 FROM ehr_store.audit_root WHERE exported IS NULL}), 'the roots of the other database are in the file, too');
 my ($status, $said) = verify('', '--key', $months_key, '--log', $node->safe_psql('months', q{SELECT replace(id::text, '-', '') FROM ehr_store.audit_log}), $roots);
 is($status, 0, 'and of the other database alone') or diag $said;

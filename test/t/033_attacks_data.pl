@@ -420,11 +420,11 @@ attack G03 => 'sizes near their limits', sub {
 
 attack G08 => 'what takes long can be stopped, and leaves nothing', sub {
 	for my $call (qq{ehr.validate((SELECT '{"resourceType": "Bundle", "type": "collection", "entry": [' || rtrim(repeat('{"resource": {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}},', 20000), ',') || ']}'))},
-		q{ehr.fhirpath_query_array((SELECT jsonb_agg(i) FROM generate_series(1, 20000) AS i), '$this.where($this = %context.where($this > 19999)).repeat($this).distinct()')},
+		q{ehr.fhirpath_query_array((SELECT jsonb_build_object('resourceType', 'Basic', 'extension', jsonb_agg(jsonb_build_object('valueInteger', i))) FROM generate_series(1, 20000) AS i), 'extension.where(%resource.extension.where(value > 100000).exists())')},
 		q{(SELECT count(ehr_internal.audit_note('g08', repeat('x', 1000))) FROM generate_series(1, 100000000))})
 	{
 		my $start = time;
-		my ($ret, $out, $err) = $node->psql($db, "SET statement_timeout = '200ms';\nSELECT $call");
+		my ($ret, $out, $err) = $node->psql($db, "SET ehr.fhirpath_step_limit = 2147483647; SET statement_timeout = '200ms';\nSELECT $call");
 		cmp_ok(time - $start, '<', 3, substr($call, 0, 50) . ' stops' . ($err =~ /statement timeout/ ? '' : ' (or ends)'));
 	}
 	# the memory of a connection over many calls
@@ -454,7 +454,7 @@ attack G09 => 'functions that run with more rights than their caller', sub {
 attack G10 => 'the library', sub {
 	my ($so) = grep { -e } $node->config_data('--pkglibdir') . '/ehr.so';
 	my $undefined = qx(nm -D --undefined-only "$so");
-	unlike($undefined, qr/\bU json_object$/m, 'calls no json_object, which PostgreSQL has too');
+	unlike($undefined, qr/\bU json_object(\@|$)/m, 'calls no json_object, which PostgreSQL has too');
 	like($undefined, qr/__stack_chk_fail/, 'guards its stack');
 	my $headers = qx(readelf -W -l "$so");
 	like($headers, qr/GNU_STACK.*RW /, 'its stack is not executable');

@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../perl";
+use EhrCalls;
 use EhrTest;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
@@ -35,6 +36,10 @@ my @own_rules = (
 	q{INSERT INTO ehr_internal.sensitivity_label (bit, name, code_system, first_code, last_code, basis) VALUES (7, 'own', 'https://own.example/codes', 'X1', 'X9', 'own')},
 	q{UPDATE ehr_store.access_rule SET valid = tstzrange('2000-01-01', '2100-01-01') WHERE kind = 'department'});
 $old->safe_psql('city', $_) for @own_rules;
+
+# views that a database administrator made, one of them kept as a table
+my $view = '{"resource": "Patient", "name": "people", "select": [{"column": [{"name": "id", "path": "getResourceKey()"}, {"name": "born", "path": "birthDate"}]}]}';
+$old->safe_psql('city', "SELECT ehr.create_view('people', '$view'), ehr.create_view('people_kept', '$view', true)");
 
 # two people with a record, and their decisions
 my ($citizen, $person, $other, $other_person);
@@ -175,6 +180,41 @@ sub shows_nothing
 	$node->safe_psql($db, 'REVOKE SELECT ON ALL TABLES IN SCHEMA ehr_store FROM query');
 }
 
+# Every function that an application may call, with arguments that are about the person with most rows: nothing that comes back to
+# nobody, or to a clinician without consents, is of that record.
+sub calls_show_nothing
+{
+	my ($node, $db, $where) = @_;
+	my %h;
+	@h{qw(subject id type system number phone)} = split /\|/, $node->safe_psql($db, qq{SELECT r.subject, r.id, r.type, d #>> '{identifier,0,system}', d #>> '{identifier,0,value}', coalesce(jsonb_path_query_first(d, '\$.telecom[*].value') #>> '{}', '0900000000')
+		FROM ehr_store.resource r JOIN ehr_store.person_link l ON l.subject = r.key, LATERAL (SELECT r.doc::jsonb AS d) AS j WHERE ehr_internal.person_root(l.person) = (SELECT p.key FROM ehr_store.person p WHERE p.id::uuid = '$person') AND d #>> '{identifier,0,value}' <> '' ORDER BY r.key LIMIT 1});
+	$h{person} = $person;
+	my @marks = split /\n/, $node->safe_psql($db, qq{SELECT DISTINCT m FROM ehr_store.resource r JOIN ehr_store.person_link l ON l.subject = r.subject,
+		LATERAL (SELECT r.id AS m UNION ALL SELECT i #>> '{}' FROM jsonb_path_query(r.doc::jsonb, '\$.name[*].text') AS i UNION ALL SELECT i #>> '{}' FROM jsonb_path_query(r.doc::jsonb, '\$.identifier[*].value') AS i) AS v
+		WHERE ehr_internal.person_root(l.person) = (SELECT p.key FROM ehr_store.person p WHERE p.id::uuid = '$person') AND length(m) > 7});
+	$h{condition} = $node->safe_psql($db, qq{SELECT coalesce(min(id) FILTER (WHERE type = 36), min(id)) FROM ehr_store.resource WHERE subject = $h{subject}});
+	my $marks = join '|', map { quotemeta } @marks;
+	cmp_ok(scalar @marks, '>', 5, "$where: " . scalar(@marks) . ' values tell of the record');
+	for my $role ('app', 'query')
+	{
+		my @calls = calls($node, $db, $role, \%h);
+		for my $who ([ 'nobody', undef ], [ 'a clinician without consents', $doctor{none} ])
+		{
+			my $login = $who->[1] ? 'SELECT FROM ehr.login(\'' . token(@{ $who->[1] }) . "', 'session');\n" : '';
+			my @bad;
+			for my $pair (answers($node, $db, $role, $login, @calls))
+			{
+				my ($statement, $answer) = @$pair;
+				$answer =~ s/^LINE \d+: .*\n.*\n//mg;
+				my @got = grep { index($statement, $_) < 0 } $answer =~ /($marks)/g;
+				push @bad, "$statement: @got" if @got;
+			}
+			is_deeply(\@bad, [], "$where: " . scalar(@calls) . " calls as $role, $who->[0]: no value of the record");
+		}
+	}
+	like(as_session($node, $db, 'app', $citizen, "SELECT ehr.phr('$person')"), qr/$marks/, "$where: which the citizen sees");
+}
+
 # --- dump: as the role for it, and as superuser; roles first
 # (the staging table is not the store's; whoever made it lets the role read it)
 $old->safe_psql('city', 'GRANT SELECT ON public.vaccination_rows TO ehr_backup');
@@ -203,6 +243,7 @@ for my $case ([ 'the same cluster', $old, 'again' ], [ 'a new cluster', $new, 'c
 	is_deeply(refusals($node, $db), $refusals, "X09: $where: the same rows for everybody, the same refusals");
 	same_lines(figures($node, $db), $figures, "$where: the same figures");
 	shows_nothing($node, $db, $where);
+	calls_show_nothing($node, $db, $where) if $db eq 'city';
 	is($node->safe_psql($db, q{SELECT check_name, detail FROM ehr.self_check() WHERE NOT ok AND check_name NOT IN ('durability', 'vault key')}), '', "$where: self_check() finds nothing");
 	# the log
 	is($node->safe_psql($db, 'SELECT ehr_internal.audit_catch_up(); SELECT * FROM ehr_internal.audit_verify()'), "\n" x 0, "$where: the chain of the audit log is whole");

@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/../perl";
+use EhrCalls;
 use EhrTest;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
@@ -67,72 +68,6 @@ my $refused = bundle('transaction', entry(3, $patient), entry(4, qq{{$condition,
 my $row = qq{{"record_id": "r1", "full_name": "Trần Thị $hidden{name}", "birth_date": "1985-03-02", "sex": "female", "phone": "$hidden{phone}", "citizen_number": "$hidden{number}",
 	"address": "12 $hidden{street}", "ward_code": "26821", "vaccine_code": "43", "vaccine_name": "V", "dose_number": "1", "vaccinated_on": "2020-01-01", "facility_code": "79226"}} =~ s/\n\s*//gr;
 
-# --- one argument list after the other, by the names and types of the parameters
-sub quoted { my ($text) = @_; return "'" . $text =~ s/'/''/gr . "'"; }
-sub candidates
-{
-	my ($name, $type, $h) = @_;
-	my $fresh = qq{{"resourceType": "Patient", "id": "$h->{id}", "gender": "female", "birthDate": "1985-03-02"}};
-	my %by_name = (
-		type => [ "'Patient'", "'Condition'" ], id => [ quoted($h->{id}), quoted($h->{condition}) ], system => [ quoted($system) ], value => [ quoted($hidden{number}) ],
-		after => ["'0.0.0'"], at => ['pg_catalog.now()'], name => [ "'disease_by_commune'", "'immunization_coverage'" ], source => ["'hidden-feed'"], author => [ "'99999'", "'hidden-feed'" ],
-		if_none_exist => [ quoted("identifier=$system|$hidden{number}"), 'NULL' ], if_match => [ 'NULL', '1', '7' ], reason => ["'mine'"], scope => [ "'all'", "'label:*'", "'nonsense'" ],
-		grantee => ["'practitioner:dr'"], purpose => ["'TREAT'"], until => ['NULL'], evidence => [ 'NULL', q{'{"sha256": "00"}'} ], handle => [ "'nonsense'" ], token => [ "'a.b.c'" ],
-		params => [ q{'{}'}, q{'{"level": "province"}'}, q{'{"min_cell": 1}'} ], lines => [ q{'{"record_id": "r1"}'}, "''" ], version => [ 'NULL', '1' ], max_rows => [ '10', '1000000' ],
-		threshold => [ '0.0', '0.99' ], kid => ["'test'"], valid => ['NULL'], sub => [ "'dr'" ], payload => [ q{'<x/>'} ], merge_id => ['1'], review => ['1'], quarantine_id => [ '1', '2' ],
-		what => [ "'all'", "'document:Condition/x'", "'episode:Encounter/x'" ], minutes => [ '5', '100' ], relation => ["'parent'"], basis => ["'mine'"], org => [ "'99999'", "'79'" ],
-		practitioner => ["'dr'"], remark => ["'mine'"], documents => [ quoted("{Condition/$h->{condition}}") ],
-		'after:int8' => [ '0' ], 'consent:jsonb' => [ 'NULL', quoted('{"resourceType": "Consent"}') ], principal => [ quoted('{"kind": "clinician", "sub": "dr", "org": "99999", "purpose": "TREAT"}') ],
-		labels => [ '0', '-1' ], ranges => ["'I00-I99'"], profile => ['NULL'],
-		view_definition => [ quoted(q{{"resource": "Patient", "select": [{"column": [{"name": "phone", "path": "telecom.value.first()"}]}]}}) ], materialized => [ 'false', 'true' ],
-		patch => [ q{'[{"op": "add", "path": "/language", "value": "vi"}]'}, q{'[{"op": "test", "path": "/nothing", "value": 1}]'}, q{'{"resourceType": "Parameters"}'} ],
-		from_unit => ["'g'"], to_unit => [ "'mg'", "'79'", 'NULL' ], unit => [ "'mg'", "'79'", 'NULL' ],
-		vars => ["'{}'"],
-		'request:text' => [ "'access'", "'erase'" ], decision => [ "'grant'", "'refuse'" ], recipient => ["'facility:99999'"], facility => ["'99999'"], context => ["'p/1'"],
-		from_event => ['1'], details => ['NULL']);
-	my %by_type = (
-		text => [ quoted($h->{id}), "'Patient'" ], int4 => [ '1', '1000' ], int8 => [ $h->{subject}, '1' ], int2 => ["ehr_type_patient"], bool => [ 'true', 'false' ], float8 => ['0.0'],
-		uuid => [ quoted($h->{person}) ], 'person' => [ quoted($h->{person}) ], timestamptz => ['pg_catalog.now()'], date => ["'2026-01-01'"], _int8 => [ "'{1,2,3}'", "'{$h->{subject}}'" ],
-		regclass => [ "'ehr_store.resource'", "'ehr_store.payload'", "'ehr_store.match_feature'", "'public.empty_rows'" ], tstzrange => ["'(,)'"], bytea => ["'\\x3c782f3e'"],
-		_text => [ quoted("{$hidden{number}}") ], _uuid => [ quoted("{$h->{person}}") ], _date => ["'{2026-01-01}'"], value_set_rule => ['NULL'],
-		citizen_id => [ quoted($hidden{number}) ], insurance_no => [ quoted('GD4797932012345') ], icd10 => ["'I10'"], fhirpath => [ "'name.family'", "'descendants().value'", "'identifier.value | resolve()'" ],
-		jsonb => [ quoted($fresh), quoted(qq{{"resourceType": "Patient", "gender": "female", "birthDate": "1985-03-02", "telecom": [{"value": "$hidden{phone}"}]}}),
-			quoted(qq{{"resourceType": "Bundle", "type": "batch", "entry": [{"resource": $fresh, "request": {"method": "PUT", "url": "Patient/$h->{id}"}}, {"resource": $fresh, "request": {"method": "POST", "url": "Patient", "ifNoneExist": "identifier=$system|$hidden{number}"}}]}}) ],
-		fhir => [ quoted($fresh), quoted(qq{{"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/$h->{id}"}}}),
-			quoted(qq{{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": $fresh, "request": {"method": "PUT", "url": "Patient/$h->{id}"}}]}}),
-			quoted(qq{{"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient", "ifNoneExist": "identifier=$system|$hidden{number}"}}]}}) ]);
-	return @{ $by_name{"$name:$type"} // $by_name{$name} // $by_type{$type} // [] };
-}
-
-sub calls
-{
-	my ($db, $role, $h) = @_;
-	my @calls;
-	my $list = $node->safe_psql($db, qq{
-		SELECT p.proname, coalesce((SELECT string_agg(coalesce(p.proargnames[i], '') || ':' || t.typname, ',' ORDER BY i) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (o, i) JOIN pg_type t ON t.oid = a.o), ''), p.prokind
-		FROM pg_proc p WHERE p.pronamespace = 'ehr'::regnamespace AND p.prokind IN ('f', 'p') AND has_function_privilege('$role', p.oid, 'EXECUTE')
-			AND p.prorettype <> 'trigger'::regtype AND p.proname NOT IN ('logout', 'detach')
-			AND NOT p.proargtypes::oid[] && ARRAY['internal', 'cstring']::regtype[]::oid[] ORDER BY 1, 2});
-	for my $line (split /\n/, $list)
-	{
-		my ($name, $args, $kind) = split /\|/, $line, -1;
-		my @lists = ('');
-		for my $arg (split /,/, $args)
-		{
-			my ($arg_name, $type) = split /:/, $arg;
-			my @values = candidates($arg_name, $type, $h) or die "no value for parameter $arg of ehr.$name";
-			$type = { _int8 => 'bigint[]', _text => 'text[]', _uuid => 'uuid[]', _date => 'date[]' }->{$type} // $type;
-			$type = "ehr.$type" if $type =~ /^(person|fhir|citizen_id|insurance_no|icd10|fhirpath|value_set_rule)$/;
-			@lists = map { my $list = $_; map { ($list eq '' ? '' : "$list, ") . s/ehr_type_patient/$h->{type}/r . "::$type" } @values } @lists;
-		}
-		# of many, some from everywhere
-		my $step = @lists > 16 ? @lists / 16 : 1;
-		my @some = map { $lists[ int($_ * $step) ] } 0 .. (@lists > 16 ? 15 : $#lists);
-		push @calls, map { $kind eq 'p' ? "CALL ehr.$name($_)" : "SELECT f::text FROM ehr.$name($_) AS f" } @some;
-	}
-	return @calls;
-}
-
 my %session = (
 	doctor => [ 'clinician', 'dr', ehr_org => '99999', ehr_purpose => 'TREAT' ], insurer => [ 'insurer', 'in', ehr_org => '01', ehr_purpose => 'HPAYMT' ],
 	department => [ 'department', 'dep', ehr_org => '79', ehr_purpose => 'PUBHLTH' ], auditor => [ 'auditor', 'au', ehr_purpose => 'HOPERAT' ], admin => [ 'admin', 'ad', ehr_purpose => 'HOPERAT' ],
@@ -147,7 +82,7 @@ for my $db (sort keys %installer)
 	$node->safe_psql($db, 'SELECT ehr.ingest_bundle(' . quoted($refused) . ", 'hidden-feed')");
 	$node->safe_psql($db, 'SELECT ehr.link_new(ARRAY[(ehr.ingest_immunization_lines(' . quoted($row) . ", 'hidden-feed') ->> 'payload')::bigint])");
 	$node->safe_psql($db, 'CREATE TABLE public.empty_rows (record_id text, full_name text); GRANT SELECT ON public.empty_rows TO PUBLIC');
-	my %h;
+	my %h = (number => $hidden{number}, phone => $hidden{phone}, system => $system);
 	@h{qw(subject id person type)} = split /\|/, $node->safe_psql($db, qq{SELECT i.subject, k.id, p.id, k.type FROM ehr_store.person_identifier i JOIN ehr_store.resource_key k ON k.key = i.subject
 		JOIN ehr_store.person_link l ON l.subject = i.subject JOIN ehr_store.person p ON p.key = l.person WHERE i.value = '$hidden{number}' ORDER BY 1 LIMIT 1});
 	$h{condition} = $node->safe_psql($db, q{SELECT id FROM ehr_store.resource WHERE type = ehr_internal.type_number('Condition') LIMIT 1});
@@ -157,7 +92,7 @@ for my $db (sort keys %installer)
 	my $log_from = -s $node->logfile;
 	for my $role (sort keys %seats)
 	{
-		my @calls = calls($db, $role, \%h);
+		my @calls = calls($node, $db, $role, \%h);
 		my @tables = map { "SELECT t::text FROM $_ AS t" } split /\n/, $node->safe_psql($db, q{SELECT oid::regclass FROM pg_class WHERE relnamespace IN ('ehr_store'::regnamespace, 'ehr_internal'::regnamespace) AND relkind IN ('r', 'v')});
 		for my $who (@{ $seats{$role} })
 		{
@@ -166,14 +101,10 @@ for my $db (sort keys %installer)
 			# in the other database callers look names up as its installer does
 			my $path = $db eq 'misled' ? "SET search_path = trap, pg_catalog, ehr;\n" : '';
 			my @statements = (@calls, @tables);
-			my $script = $login . $path . join '', map { my $s = $statements[$_]; "\\echo #$_\n\\warn #$_\n" . ($s =~ /^CALL/ ? "$s;\n" : "BEGIN;\n$s;\nROLLBACK;\n") } 0 .. $#statements;
-			my ($out, $err);
-			IPC::Run::run([ 'psql', '-XAtq', '-h', $node->host, '-p', $node->port, '-U', $role, '-v', 'VERBOSITY=verbose', '-v', 'SHOW_CONTEXT=always', '-d', $db ], '<', \$script, '>', \$out, '2>', \$err);
 			my (@bad, @unexpected);
-			for my $answer (split(/^(?=#\d+$)/m, $out), split(/^(?=#\d+$)/m, $err))
+			for my $pair (answers($node, $db, $role, $login . $path, @statements))
 			{
-				next unless $answer =~ s/^#(\d+)\n//;
-				my $statement = $statements[$1];
+				my ($statement, $answer) = @$pair;
 				# what the caller put in may come back to him: only values that he did not have count, and psql quotes his line
 				$answer =~ s/^LINE \d+: .*\n.*\n//mg;
 				my @got = grep { index(lc $statement, lc $_) < 0 } $answer =~ /($marks)/ig;
@@ -200,9 +131,9 @@ for my $attribute ('SUPERUSER', 'BYPASSRLS')
 	my @works;
 	for my $role (qw(app query feed auditor manager))
 	{
-		my $h = { id => 'x', condition => 'y', subject => 1, person => '00000000-0000-4000-8000-000000000000', type => 1 };
+		my $h = { id => 'x', condition => 'y', subject => 1, person => '00000000-0000-4000-8000-000000000000', type => 1, number => $hidden{number}, phone => $hidden{phone}, system => $system };
 		my %stands_behind = map { $_ => 1 } split /\n/, $node->safe_psql('chief', q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'ehr'::regnamespace AND prosrc IN ('ehr_as_owner', 'ehr_as_system')});
-		for my $call (grep { /ehr\.(\w+)\(/ && $stands_behind{$1} } calls('chief', $role, $h))
+		for my $call (grep { /ehr\.(\w+)\(/ && $stands_behind{$1} } calls($node, 'chief', $role, $h))
 		{
 			my $name = $1 if $call =~ /ehr\.(\w+)\(/;
 			next if $stands_behind{$name}++ > 1;
