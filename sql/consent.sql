@@ -61,6 +61,8 @@ BEGIN
 	END IF;
 	INSERT INTO ehr_store.session_key AS k (kid, jwk, valid)
 	VALUES (kid, jwk::text, coalesce(valid, tstzrange(clock_timestamp(), NULL)));
+	-- who can make tokens can be anybody: that a key came or went is in the log, also when it is rolled back
+	PERFORM ehr_internal.audit_note('rule', 'session key ' || kid);
 EXCEPTION WHEN unique_violation THEN
 	RAISE unique_violation USING MESSAGE = 'there is a session key of that kid',
 		DETAIL = 'A kid names one key for ever.', HINT = 'Give the new key another kid and end the old one with ehr.end_session_key.';
@@ -82,7 +84,9 @@ BEGIN
 	UPDATE ehr_store.session_key k
 	SET valid = CASE WHEN lower(k.valid) >= at THEN 'empty' ELSE k.valid * tstzrange(NULL, at) END
 	WHERE k.kid = end_session_key.kid;
-	RETURN FOUND;
+	IF NOT FOUND THEN RETURN false; END IF;
+	PERFORM ehr_internal.audit_note('rule', 'end of session key ' || kid);
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.end_session_key(text, timestamptz) IS 'implementation of ehr.end_session_key';

@@ -192,6 +192,33 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.require_registrar(text[]) IS 'who calls, or error 42501 when the caller may not ask for persons';
 
+-- Whose a Patient is decides who reads it as the own record: a facility decides that only where it has itself written each of them.
+CREATE FUNCTION ehr_internal.may_register(patients bigint[]) RETURNS bool
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	principal jsonb := ehr.session();
+BEGIN
+	RETURN principal ->> 'kind' IS DISTINCT FROM 'facility'
+		OR NOT EXISTS (SELECT FROM unnest(patients) AS s LEFT JOIN ehr_store.resource r ON r.key = s WHERE r.author IS DISTINCT FROM principal ->> 'org');
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.may_register(bigint[]) IS 'may the session say whose these source patients are? a facility of its own ones only';
+
+CREATE FUNCTION ehr_internal.require_own_patients(patients bigint[]) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT ehr_internal.may_register(patients) THEN
+		RAISE insufficient_privilege USING MESSAGE = 'a facility says only whose its own patients are',
+			DETAIL = 'Other source patients are concerned, too: the department or an administrator decides.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.require_own_patients(bigint[]) IS 'error 42501 for a facility when it has not written each of these Patients';
+
 CREATE FUNCTION ehr.person_of(system text, value text) RETURNS ehr.person
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_as_system';

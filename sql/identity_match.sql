@@ -410,7 +410,7 @@ BEGIN
 	FROM ehr_store.match_review r
 		JOIN ehr_store.match_feature f ON f.subject = r.a JOIN ehr_store.match_feature g ON g.subject = r.b
 		LEFT JOIN ehr_store.match_model m ON true
-	WHERE r.state = 'open' ORDER BY r.score DESC, r.review LIMIT max_rows;
+	WHERE r.state = 'open' AND ehr_internal.may_register(ARRAY[r.a, r.b]) ORDER BY r.score DESC, r.review LIMIT max_rows;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.open_reviews(int) IS 'implementation of ehr.open_reviews';
@@ -428,6 +428,7 @@ DECLARE
 	caller text := ehr_internal.require_registrar('{facility,department,admin}');
 	pair record;
 BEGIN
+	PERFORM ehr_internal.require_own_patients(ARRAY[r.a, r.b]) FROM ehr_store.match_review r WHERE r.review = decide_match.review;
 	UPDATE ehr_store.match_review r SET state = CASE WHEN same THEN 'same' ELSE 'different' END, decided = now(),
 		decided_by = caller, reason = decide_match.reason
 	WHERE r.review = decide_match.review RETURNING r.a, r.b INTO pair;

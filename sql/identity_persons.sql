@@ -216,6 +216,7 @@ DECLARE
 	a_key bigint := ehr_internal.require_person(a);
 	b_key bigint := ehr_internal.require_person(b);
 BEGIN
+	PERFORM ehr_internal.require_own_patients(ehr_internal.subjects_of_person(a::uuid) || ehr_internal.subjects_of_person(b::uuid));
 	PERFORM ehr_internal.call_same(ehr_internal.subjects_of_person(a::uuid), ehr_internal.subjects_of_person(b::uuid), caller, reason);
 	RETURN ehr_internal.redirect_person(a_key, b_key, reason, caller);
 END
@@ -234,6 +235,7 @@ AS $$
 DECLARE
 	caller text := ehr_internal.require_registrar('{facility,department,admin}');
 BEGIN
+	PERFORM ehr_internal.require_own_patients(ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(m.kept)) FROM ehr_store.person_merge m WHERE m.merge = merge_id));
 	IF NOT ehr_internal.undo_merge(merge_id, caller, 'unmerged') THEN RETURN false; END IF;
 	PERFORM ehr_internal.call_different(ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(m.a))),
 		ARRAY(SELECT ehr_internal.subjects_of_person(ehr_internal.person_root(m.b))), caller, 'unmerged', 1)
@@ -317,6 +319,7 @@ DECLARE
 	apart bigint;
 	others bigint[];
 BEGIN
+	PERFORM ehr_internal.require_own_patients(ARRAY[own_subject]);
 	PERFORM ehr_internal.lock_blocks(ARRAY[own_subject]);
 	others := ARRAY(SELECT s FROM ehr_store.person_link l, ehr_internal.subjects_of_person(ehr_internal.person_root(l.person)) AS s
 		WHERE l.subject = own_subject AND s <> own_subject ORDER BY s);
@@ -341,6 +344,7 @@ DECLARE
 	own_subject bigint := ehr_internal.require_patient(patient);
 	target bigint := ehr_internal.require_person(person);
 BEGIN
+	PERFORM ehr_internal.require_own_patients(ARRAY[own_subject]);
 	PERFORM ehr_internal.lock_blocks(ARRAY[own_subject]);
 	PERFORM ehr_internal.link_manually(own_subject, target, caller, reason);
 	RETURN (SELECT p.id FROM ehr_store.person p WHERE p.key = ehr_internal.person_root(target));

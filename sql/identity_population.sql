@@ -343,7 +343,7 @@ BEGIN
 	SELECT t.task, t.source, t.kind, k.id, ehr_internal.person_of_subject(t.subject)::ehr.person, ehr_internal.person_of_subject(t.other)::ehr.person,
 		t.fields, t.opened
 	FROM ehr_store.population_task t JOIN ehr_store.resource_key k ON k.key = t.subject
-	WHERE t.state = 'open' AND (of_kind IS NULL OR t.kind = of_kind)
+	WHERE t.state = 'open' AND (of_kind IS NULL OR t.kind = of_kind) AND ehr_internal.may_register(array_remove(ARRAY[t.subject, t.other], NULL))
 	ORDER BY t.task LIMIT max_rows;
 END
 $$;
@@ -427,6 +427,7 @@ CREATE FUNCTION ehr_internal.decide_population(task bigint, accept bool, reason 
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM ehr_internal.require_own_patients(array_remove(ARRAY[t.subject, t.other], NULL)) FROM ehr_store.population_task t WHERE t.task = decide_population.task;
 	RETURN ehr_internal.close_population_task(task, accept, ehr_internal.require_registrar('{facility,department,admin}'), reason);
 END
 $$;

@@ -541,6 +541,20 @@ attack X14 => 'the dead', sub {
 	su(q{SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "p2"}', '79001')});
 };
 
+attack X15 => 'a facility that makes a patient somebody else', sub {
+	my @his = ('facility', 'his', ehr_org => '79007', ehr_purpose => 'TREAT');
+	is(state_of(\@his, $_), '42501', $_ =~ s/'[0-9a-f]{8}-.*?'/'...'/gr) for "SELECT ehr.relink('p2', '$p1', 'mine')", "SELECT ehr.unlink('p2', 'mine')", "SELECT ehr.merge_persons('$p2', '$p1', 'the same')";
+	is(state_of(\@doctor, "SELECT ehr.relink('p2', '$p1', 'mine')"), '42501', 'nor does a clinician');
+	is(says([ 'citizen', $p1 ], q{SELECT count(*) FROM ehr_store.resource WHERE id LIKE 'p2%'}), '0', 'whose record it is has not changed');
+	# the one that wrote it may
+	isnt(says([ 'facility', 'his', ehr_org => '79001', ehr_purpose => 'TREAT' ], "BEGIN;\nSELECT ehr.relink('p2', '$p1', 'entered under a wrong number');\nROLLBACK"), '', 'the hospital that wrote the Patient says whose it is');
+	# a pair to be judged that is not its own is not shown either
+	su(q{INSERT INTO ehr_store.match_review (a, b, score, state) SELECT a.key, b.key, 5, 'open' FROM ehr_store.resource_key a, ehr_store.resource_key b WHERE a.id = 'p1' AND b.id = 'p2'});
+	is(says(\@his, 'SELECT count(*) FROM ehr.open_reviews()'), '0', 'pairs of others are not in its queue');
+	is(state_of(\@his, 'SELECT ehr.decide_match((SELECT 1), true, $$mine$$)'), su("SELECT CASE WHEN EXISTS (SELECT FROM ehr_store.match_review WHERE review = 1) THEN '42501' ELSE 'P0002' END"), 'nor decided by it');
+	su('DELETE FROM ehr_store.match_review');
+};
+
 no_such_attack();
 $node->stop;
 done_testing();
