@@ -120,6 +120,39 @@ COMMIT;
 BEGIN; SELECT ehr_test.login('admin', 'ad'); SELECT ehr.dsr_decide(:'restrict', 'grant') - 'due' - 'consent'; COMMIT;
 SELECT deny, grantee, scope, evidence ->> 'request' = :'restrict' AS by_request FROM ehr_store.consent WHERE person = 920002;
 
+-- correction: asked for, acknowledged, granted, made by the author of the document, done; the earlier version stays
+BEGIN;
+SELECT ehr_test.login('citizen', :'pb');
+SELECT ehr.dsr_open(:'pb', 'correct', 'it was the other knee') AS correct \gset
+SELECT ehr_test.login('admin', 'ad');
+SELECT ehr.dsr_decide(:'correct', 'acknowledge') - 'due' AS acknowledged;
+SELECT ehr.dsr_decide(:'correct', 'grant') - 'due' AS granted;
+SELECT ehr_test.login('clinician', 'dr-d', 'D1', 'TREAT');
+SELECT (ehr.put('{"resourceType": "Condition", "id": "dsr-b-new", "subject": {"reference": "Patient/dsr-b"}, "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "I11"}]}, "recordedDate": "2024-05-01"}') ->> 'id') AS corrected;
+SELECT ehr_test.login('admin', 'ad');
+SELECT ehr.dsr_decide(:'correct', 'done') - 'due' AS done;
+SELECT ehr_test.login('citizen', :'pb');
+SELECT kind, state FROM ehr.dsr_requests(:'pb') WHERE request = :'correct';
+SELECT count(*) AS versions FROM ehr_store.resource_history WHERE id = 'dsr-b-new';
+ROLLBACK;
+-- objection and protection close as restriction does
+BEGIN;
+SELECT ehr_test.login('citizen', :'pa');
+SELECT ehr.dsr_open(:'pa', k) AS request, k AS kind INTO TEMP asked FROM unnest('{object,protect}'::text[]) AS k;
+SELECT ehr_test.login('admin', 'ad');
+SELECT kind, (ehr.dsr_decide(request, 'grant') ->> 'state') AS state FROM asked ORDER BY kind;
+SELECT count(*) AS denials FROM ehr_store.consent WHERE person = 920001 AND deny AND status = 'active';
+ROLLBACK;
+-- clocks that have run out: acknowledgement and decision, in the list and in self_check()
+BEGIN;
+SELECT ehr_test.login('citizen', :'pb');
+SELECT ehr.dsr_open(:'pb', 'access') AS late \gset
+UPDATE ehr_store.dsr_request SET opened = opened - interval '40 days', due = due - interval '40 days' WHERE id = :'late';
+SELECT ehr_test.login('auditor', 'au');
+SELECT kind, late FROM ehr.dsr_clock() WHERE request = :'late';
+SELECT ok FROM ehr.self_check() WHERE check_name ~ 'request';
+ROLLBACK;
+
 -- erasure: the law keeps b's records, by two rules; the request is refused with that reason
 SELECT rule, keep_until, documents FROM ehr_internal.retention_of(920002) ORDER BY 1;
 BEGIN; SELECT ehr_test.login('citizen', :'pb'); SELECT ehr.dsr_open(:'pb', 'erase') AS erase \gset

@@ -122,6 +122,16 @@ SELECT ehr_test.attempt('citizen', :'parent', format('ehr.end_representation(%L)
 ROLLBACK;
 SELECT relation, scope, until IS NOT NULL AS ends, representative = :'other' AS other FROM (SELECT ehr_test.login('citizen', :'adult', NULL, NULL, 'session')) AS l, ehr.representatives(:'adult');
 SELECT ehr.detach();
+-- a guardian for a time: the right ends by itself, and at once when an administrator ends it
+BEGIN;
+SELECT ehr_test.attempt('admin', 'ad', format('ehr.add_representative(%L, %L, %L, %L, now() + interval %L, %L)', :'child', :'other', 'guardian', 'decision 3/2026', '1.5 s', '{"sha256": "00"}')) AS guardian, ehr_test.citizen(:'other') AS sees;
+SELECT pg_sleep(1.5) IS NOT NULL AS later;
+SELECT ehr_test.citizen(:'other') AS over, ehr_test.attempt('citizen', :'other', format('ehr.grant_consent(%L, %L)', :'child', 'practitioner:dr-9')) AS decides;
+SELECT ehr_test.attempt('admin', 'ad', format('ehr.add_representative(%L, %L, %L, %L, NULL, %L)', :'child', :'other', 'guardian', 'decision 4/2026', '{"sha256": "00"}')) AS guardian;
+SELECT representation AS guardianship FROM ehr_store.representation WHERE relation = 'guardian' AND upper_inf(valid) \gset
+SELECT ehr_test.citizen(:'other') AS sees, ehr_test.attempt('citizen', :'parent', format('ehr.end_representation(%L)', :'guardianship')) AS by_the_parent, ehr_test.attempt('admin', 'ad', format('ehr.end_representation(%L)', :'guardianship')) AS by_an_administrator,
+	ehr_test.citizen(:'other') AS ended;
+ROLLBACK;
 -- death: nobody acts as the dead one, the delegation is over
 BEGIN;
 SELECT ehr_test.citizen(:'adult') AS alive;
