@@ -585,7 +585,7 @@ watch_run(EHR_EXECUTOR_RUN_ARGS)
 	if (portal != NULL && find_guard(query) != NULL)
 		watch_rest(portal);
 	/* a client that takes its rows in pieces has this one: whose it was must not wait for the next */
-	if (g != NULL && count > 0 && at_top() && !IsParallelWorker())
+	if (count > 0 && at_top() && !IsParallelWorker() && find_guard(query) != NULL)
 		audit_flush();
 }
 
