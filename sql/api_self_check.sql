@@ -105,6 +105,8 @@ BEGIN
 			WHERE e.chain = 0 AND e.seq > (SELECT coalesce(max(r.size), 0) FROM ehr_store.audit_root r)
 				AND e.at < clock_timestamp() - interval '1 minute' - 2 * nullif(current_setting('ehr.audit_root_period', true)::interval, '0')
 			LIMIT 1000) AS u),
+		'unexported', (SELECT count(*) FROM ehr_store.audit_root r
+			WHERE r.exported IS NULL AND r.at < clock_timestamp() - interval '1 minute' AND ehr_internal.audit_exports()),
 		'requests_late', (SELECT count(*) FROM ehr_store.dsr_request q
 			WHERE q.decided IS NULL AND clock_timestamp() > least(q.due, CASE WHEN q.acknowledged IS NULL THEN q.ack_due END)),
 		'incidents_late', (SELECT count(*) FROM ehr_store.incident i WHERE i.notified IS NULL AND clock_timestamp() > i.notify_by),
@@ -227,6 +229,10 @@ BEGIN
 		SELECT 'audit roots', 'entries of the audit log wait longer for a signed root than ehr.audit_root_period says',
 			'-- see the server log for errors of "ehr audit worker"; SELECT * FROM ehr.audit_root() signs one'
 		WHERE vault.usable AND facts ->> 'unsigned' <> '0'
+		UNION ALL
+		SELECT 'audit roots', format('%s signed roots could not be written to ehr.audit_root_file', facts ->> 'unexported'),
+			'-- make the file writable for the server; they are written within ten seconds. The server log has the reason'
+		WHERE facts ->> 'unexported' <> '0'
 		UNION ALL
 		SELECT 'requests', format('%s requests of data subjects are late', facts ->> 'requests_late'),
 			'-- SELECT * FROM ehr.dsr_clock(), then ehr.dsr_decide(...), in an administrator''s session'

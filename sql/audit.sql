@@ -225,6 +225,11 @@ CREATE FUNCTION ehr_internal.audit_seal() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'ehr_audit_seal';
 COMMENT ON FUNCTION ehr_internal.audit_seal() IS 'signs the root over what is imported, unless the last one covers it already; returns the number of the last root, null for an empty log';
 
+CREATE FUNCTION ehr_internal.audit_exports() RETURNS bool
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ehr_audit_exports';
+COMMENT ON FUNCTION ehr_internal.audit_exports() IS 'is there a file to which signed roots are written (ehr.audit_root_file, which is for superusers to see)?';
+
 CREATE FUNCTION ehr_internal.audit_inclusion(seq bigint, size bigint) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_audit_inclusion';

@@ -204,6 +204,15 @@ ehr_audit_catch_up(PG_FUNCTION_ARGS)
 	}
 }
 
+PG_FUNCTION_INFO_V1(ehr_audit_exports);
+
+/* ehr_internal.audit_exports() → bool: is ehr.audit_root_file set? */
+Datum
+ehr_audit_exports(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(audit_root_file != NULL && audit_root_file[0] != '\0');
+}
+
 PG_FUNCTION_INFO_V1(ehr_audit_status);
 
 /*

@@ -16,7 +16,6 @@
 #include "common/file_perm.h"
 #include "common/file_utils.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -27,11 +26,6 @@
 
 #include "compat.h"
 #include "audit/spool.h"
-
-#define GATHER_SHARE 4			/* a sync waits for others at most this part of the time that it takes itself */
-#define GATHER_STEPS 4			/* in how many naps */
-#define GATHER_LEAST 100		/* no sync that is done in so many microseconds waits */
-#define GATHER_MOST 2000
 
 #define ROOM_MADE (1024 * 1024)	/* zeros written ahead, so that a sync seldom has to record a new file size */
 
@@ -117,7 +111,6 @@ audit_spool_shmem_startup(void)
 			pg_atomic_init_u64(&slot->lost, 0);
 			pg_atomic_init_u64(&slot->imported, 0);
 			pg_atomic_init_u64(&slot->bytes, 0);
-			pg_atomic_init_u32(&slot->waiting, 0);
 			pg_atomic_init_u32(&slot->worker, AUDIT_WORKER_NONE);
 			pg_atomic_init_u64(&slot->root_due, 0);
 			pg_atomic_init_u64(&slot->export_due, 0);
@@ -431,22 +424,6 @@ audit_append(AuditSlot *slot, uint8 *frame, uint32 length, uint64 *total)
 }
 
 /*
- * gather lets others append their entries before a sync.  Without it backends
- * that write one after the other fall into two groups, each of which just
- * misses the other's sync, and half as many entries go into each.  Those who were there at the
- * end of the last sync (covered by it, or come too late for it) are waited for, for a part of
- * the time that a sync takes; a backend on its own never waits.
- */
-static void
-gather(AuditSlot *slot)
-{
-	uint32		most = Min(slot->sync_time, GATHER_MOST * GATHER_SHARE) / GATHER_SHARE;
-
-	for (int i = 0; i < GATHER_STEPS && slot->sync_time >= GATHER_LEAST && pg_atomic_read_u32(&slot->waiting) < slot->company; i++)
-		pg_usleep(most / GATHER_STEPS);
-}
-
-/*
  * sync_now makes everything appended so far durable, for all.  After a failed
  * sync the kernel may have dropped the data and would call the next one a
  * success, so what it covered counts as lost and the file gets no more frames.
@@ -457,16 +434,12 @@ sync_now(AuditSlot *slot)
 	uint64		target;
 	bool		opened;
 	AuditFailure failure = fine;
-	instr_time	start;
-	instr_time	end;
 
-	gather(slot);
 	LWLockAcquire(slot->append, LW_SHARED);
 	target = pg_atomic_read_u64(&slot->written);
 	opened = open_current(slot);
 	LWLockRelease(slot->append);
 
-	INSTR_TIME_SET_CURRENT(start);
 	if (!opened || pg_fdatasync(my_fd) != 0)
 	{
 		failure = io_failure(opened ? "sync" : "open");
@@ -475,10 +448,6 @@ sync_now(AuditSlot *slot)
 		slot->broken |= !opened || my_segment == slot->segment;
 		LWLockRelease(slot->append);
 	}
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, start);
-	slot->sync_time = (slot->sync_time * 7 + (uint32) Min(INSTR_TIME_GET_MICROSEC(end), 1000000)) / 8;
-	slot->company = pg_atomic_read_u32(&slot->waiting);
 	advance(&slot->flushed, target);
 	return failure;
 }
@@ -488,7 +457,6 @@ audit_sync(AuditSlot *slot, uint64 total)
 {
 	AuditFailure failure = fine;
 
-	pg_atomic_fetch_add_u32(&slot->waiting, 1);
 	while (pg_atomic_read_u64(&slot->flushed) < total && failure.reason == AUDIT_FINE)
 	{
 		/* either this backend syncs for all who wait, or one that does has just finished */
@@ -498,7 +466,6 @@ audit_sync(AuditSlot *slot, uint64 total)
 			failure = sync_now(slot);
 		LWLockRelease(slot->sync);
 	}
-	pg_atomic_fetch_sub_u32(&slot->waiting, 1);
 	if (failure.reason == AUDIT_FINE && pg_atomic_read_u64(&slot->lost) >= total)
 	{
 		errno = EIO;

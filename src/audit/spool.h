@@ -53,11 +53,6 @@ typedef struct AuditSlot
 	pg_atomic_uint64 imported;	/* total imported and committed */
 	pg_atomic_uint64 bytes;		/* in files, imported or not */
 
-	/* who waits for a sync; see gather() */
-	pg_atomic_uint32 waiting;	/* backends that wait for theirs, or do it */
-	uint32		company;		/* how many there were at the end of the last one; under the lock `sync`, as the next */
-	uint32		sync_time;		/* what one takes, in microseconds: a moving average */
-
 	pg_atomic_uint32 worker;	/* AuditWorkerState */
 	pid_t		worker_pid;
 	Latch	   *worker_latch;

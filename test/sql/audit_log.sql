@@ -119,14 +119,54 @@ BEGIN; SELECT ehr_test.login('clinician', 'dr-named', '79001', 'TREAT'); SELECT 
 \c - postgres
 \set VERBOSITY terse
 
--- as FHIR: every entry is a valid AuditEvent
+-- as FHIR: every entry is a valid AuditEvent, and of the shape that BALP asks for: client and server once, the query or the data, one patient
 BEGIN; SELECT ehr_test.login('citizen', :person_a); SELECT ehr.audit_events(); ROLLBACK;
 BEGIN;
+CREATE FUNCTION ehr_test.balp(name text, action text, client text, entity text, more text) RETURNS text LANGUAGE sql AS $$
+	SELECT ehr.load_definition(jsonb_build_object('resourceType', 'StructureDefinition', 'url', 'https://example.vn/balp-' || name, 'name', initcap(name), 'status', 'active', 'kind', 'resource',
+		'abstract', false, 'type', 'AuditEvent', 'baseDefinition', 'http://hl7.org/fhir/StructureDefinition/AuditEvent', 'derivation', 'constraint', 'differential', jsonb_build_object('element',
+		format('[{"id":"AuditEvent.subtype","path":"AuditEvent.subtype","min":1},
+		{"id":"AuditEvent.action","path":"AuditEvent.action","min":1,"fixedCode":%1$s},
+		{"id":"AuditEvent.outcome","path":"AuditEvent.outcome","min":1,"fixedCode":"0"},
+		{"id":"AuditEvent.agent","path":"AuditEvent.agent","min":2,"slicing":{"discriminator":[{"type":"pattern","path":"type"}],"rules":"open"}},
+		{"id":"AuditEvent.agent:client","path":"AuditEvent.agent","sliceName":"client","min":1,"max":"1"},
+		{"id":"AuditEvent.agent:client.type","path":"AuditEvent.agent.type","min":1,"patternCodeableConcept":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":%2$s}]}},
+		{"id":"AuditEvent.agent:client.who","path":"AuditEvent.agent.who","min":1},
+		{"id":"AuditEvent.agent:client.network","path":"AuditEvent.agent.network","min":1},
+		{"id":"AuditEvent.agent:server","path":"AuditEvent.agent","sliceName":"server","min":1,"max":"1"},
+		{"id":"AuditEvent.agent:server.type","path":"AuditEvent.agent.type","min":1,"patternCodeableConcept":{"coding":[{"system":"http://dicom.nema.org/resources/ontology/DCM","code":%3$s}]}},
+		{"id":"AuditEvent.agent:server.who","path":"AuditEvent.agent.who","min":1,"patternReference":{"display":"ehr"}},
+		{"id":"AuditEvent.agent:server.network","path":"AuditEvent.agent.network","min":1},
+		{"id":"AuditEvent.agent:user","path":"AuditEvent.agent","sliceName":"user","min":0,"max":"1"},
+		{"id":"AuditEvent.agent:user.type","path":"AuditEvent.agent.type","min":1,"patternCodeableConcept":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ParticipationType","code":"IRCP"}]}},
+		{"id":"AuditEvent.agent:user.requestor","path":"AuditEvent.agent.requestor","fixedBoolean":true},
+		{"id":"AuditEvent.agent:user.network","path":"AuditEvent.agent.network","max":"0"},
+		{"id":"AuditEvent.entity","path":"AuditEvent.entity","min":1,"slicing":{"discriminator":[{"type":"pattern","path":"type"}],"rules":"open"}},
+		{"id":"AuditEvent.entity:data","path":"AuditEvent.entity","sliceName":"data","min":1,"max":"1"},
+		{"id":"AuditEvent.entity:data.type","path":"AuditEvent.entity.type","min":1,"patternCoding":{"system":"http://terminology.hl7.org/CodeSystem/audit-entity-type","code":"2"}},
+		{"id":"AuditEvent.entity:data.role","path":"AuditEvent.entity.role","min":1,"patternCoding":{"system":"http://terminology.hl7.org/CodeSystem/object-role","code":%4$s}},
+		%5$s,
+		{"id":"AuditEvent.entity:patient","path":"AuditEvent.entity","sliceName":"patient","min":0,"max":"1"},
+		{"id":"AuditEvent.entity:patient.type","path":"AuditEvent.entity.type","min":1,"patternCoding":{"system":"http://terminology.hl7.org/CodeSystem/audit-entity-type","code":"1"}},
+		{"id":"AuditEvent.entity:patient.role","path":"AuditEvent.entity.role","min":1,"patternCoding":{"system":"http://terminology.hl7.org/CodeSystem/object-role","code":"1"}},
+		{"id":"AuditEvent.entity:patient.what","path":"AuditEvent.entity.what","min":1,"type":[{"code":"Reference","targetProfile":["http://hl7.org/fhir/StructureDefinition/Patient"]}]}]',
+		to_jsonb(action), to_jsonb(client), to_jsonb(CASE client WHEN '110153' THEN '110152' ELSE '110153' END), to_jsonb(entity), more)::jsonb))) $$;
+SELECT ehr_test.balp('query', 'E', '110153', '24', '{"id":"AuditEvent.entity:data.what","path":"AuditEvent.entity.what","max":"0"}, {"id":"AuditEvent.entity:data.query","path":"AuditEvent.entity.query","min":1}') AS query,
+	ehr_test.balp('create', 'C', '110153', '4', '{"id":"AuditEvent.entity:data.what","path":"AuditEvent.entity.what","min":1}') AS create,
+	ehr_test.balp('disclose', 'R', '110152', '3', '{"id":"AuditEvent.entity:data.what","path":"AuditEvent.entity.what","min":1}') AS disclose;
+SELECT ehr_internal.audit_note('disclose', 'to somebody', ARRAY[:a, :b]), ehr_internal.audit_note('grant', 'a consent', ARRAY[:a]);
 SELECT ehr_test.login('auditor', 'au');
-SELECT count(*) > 10 AS many, count(DISTINCT e::jsonb ->> 'id') = count(*) AS each_once FROM ehr.audit_events(1, 100000) AS e;
+CREATE TEMP TABLE al_events AS SELECT e::jsonb AS e, CASE WHEN e::jsonb ->> 'action' = 'R' THEN 'disclose' WHEN e::jsonb ->> 'action' = 'C' THEN 'create'
+	WHEN e::jsonb #>> '{subtype,0,code}' = 'search-type' THEN 'query' END AS pattern FROM ehr.audit_events(1, 100000) AS e;
+SELECT count(*) > 10 AS many, count(DISTINCT e ->> 'id') = count(*) AS each_once, bool_or(pattern = 'query') AS queries, bool_or(pattern = 'create') AS creates, bool_or(pattern = 'disclose') AS disclosures FROM al_events;
 SELECT DISTINCT i ->> 'severity' AS severity, i #>> '{expression,0}' AS where, i #>> '{details,text}' AS what
-FROM ehr.audit_events(1, 100000) AS e, jsonb_array_elements(ehr.validate(e::jsonb)::jsonb -> 'issue') AS i WHERE i ->> 'severity' IN ('error', 'fatal');
-SELECT jsonb_pretty(e::jsonb - 'id' - 'recorded' #- '{agent,0,policy}' #- '{entity,1,what}') AS a_read FROM ehr.audit_events(1, 100000) AS e WHERE e::jsonb #>> '{agent,0,who,identifier,value}' = 'dr-named' AND e::jsonb ->> 'action' = 'R' LIMIT 1;
+FROM al_events, jsonb_array_elements(ehr.validate(e)::jsonb -> 'issue') AS i WHERE i ->> 'severity' IN ('error', 'fatal');
+SELECT DISTINCT pattern, i ->> 'severity' AS severity, i #>> '{expression,0}' AS where, i #>> '{details,text}' AS what
+FROM al_events, jsonb_array_elements(ehr.validate(e, 'https://example.vn/balp-' || pattern)::jsonb -> 'issue') AS i WHERE pattern IS NOT NULL AND i ->> 'severity' IN ('error', 'fatal');
+-- (the profiles see what is wrong)
+SELECT count(DISTINCT pattern) FROM al_events, jsonb_array_elements(ehr.validate(e #- '{agent,1}', 'https://example.vn/balp-' || pattern)::jsonb -> 'issue') AS i WHERE pattern IS NOT NULL AND i ->> 'severity' = 'error';
+SELECT count(*) AS of_two_patients FROM al_events WHERE e #>> '{entity,1,description}' = 'disclose: to somebody';
+SELECT jsonb_pretty(e - 'id' - 'recorded' #- '{agent,2,policy}' #- '{agent,1,network}') AS a_read FROM al_events WHERE e #>> '{agent,2,who,identifier,value}' = 'dr-named' AND pattern = 'query' LIMIT 1;
 ROLLBACK;
 
 -- the canonical form tells rows apart that look alike, and the hash their places

@@ -102,6 +102,8 @@ like(sql(q{BEGIN; UPDATE ehr_store.audit_root SET size = size - 1 WHERE number =
 like(sql(q{BEGIN; DELETE FROM ehr_store.audit_root WHERE number = 1; SELECT problem FROM ehr_internal.audit_verify(); ROLLBACK}), qr/root 2 does not follow/, 'a removed root is found');
 like(sql(q{BEGIN; UPDATE ehr_store.audit_tree SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE level = 8 AND index = 0; SELECT problem FROM ehr_internal.audit_verify(); ROLLBACK}), qr/node 0 of level 8/, 'a changed node of the tree is found');
 like(sql(q{BEGIN; INSERT INTO ehr_store.audit_event SELECT 1, seq, at, kind, intent, query_id, sub, org, purpose, sid, role, relations, detail, name, subjects, hash, part FROM ehr_store.audit_event WHERE seq = 1; SELECT problem FROM ehr_internal.audit_verify(); ROLLBACK}), qr/chain that nobody writes/, 'and so is another chain');
+like(sql(q{BEGIN; UPDATE ehr_store.audit_root SET exported = NULL, at = at - interval '1 hour' WHERE number = 1; SELECT detail FROM ehr.self_check() WHERE check_name = 'audit roots' AND NOT ok; ROLLBACK}),
+	qr/^1 signed roots could not be written to ehr.audit_root_file/m, 'a root that does not come into its file is told by self_check()');
 is(problems(), '', 'nothing of it stayed');
 
 # --- E06: an older backup is restored and goes on: the roots kept elsewhere tell
