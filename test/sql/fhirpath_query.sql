@@ -94,7 +94,8 @@ SELECT a, b, ehr.fhirpath_query_array(jsonb_build_object('resourceType', 'Observ
 	('{"value": 1, "system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://x", "code": "CAP"}'), ('{"value": 1, "system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://y", "code": "TAB"}'),
 	('{"value": 1, "system": "http://x", "code": "TAB", "comparator": "<"}', '{"value": 2, "system": "http://x", "code": "TAB"}'), ('{"value": 1, "system": "http://x"}', '{"value": 2, "system": "http://x"}'),
 	('{"system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://x", "code": "TAB"}')) v(a, b);
--- what doubles at every step comes to the limit
+-- what doubles at every step comes to the limit, and so does what gives out a variable's items for each of them
+SELECT ehr.fhirpath_query(jsonb_build_object('x', (SELECT jsonb_agg(i) FROM generate_series(1, 5000) AS i)), 'defineVariable(''n'', x).x.select(%n.count()).count()');
 SELECT ehr.fhirpath_query('{"a": 1}', ('a' || repeat('.select($this.combine($this))', 40) || '.count()')::ehr.fhirpath);
 
 -- compressed and external values, several expressions to one row
