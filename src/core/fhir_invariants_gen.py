@@ -22,6 +22,7 @@ CORRECTED = {
     # the element is a FHIR boolean, not System.Boolean
     'que-7': [('(answer is Boolean)', '(answer is boolean)')],
     'bdl-8': [("fullUrl.contains('/_history/').not()", "fullUrl.hasValue() implies fullUrl.contains('/_history/').not()")],
+    'ras-2': [('probability is decimal implies', 'probability.exists() and probability is decimal implies')],
     'eld-19': [('path.matches', 'path.hasValue().not() or path.matches')],
     'eld-20': [('path.matches', 'path.hasValue().not() or path.matches')],
 }

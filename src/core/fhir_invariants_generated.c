@@ -478,7 +478,7 @@ const FhirInvariant fhir_invariants[] = {
 	"name.hasValue().not() or name.matchesFull('[A-Z]([A-Za-z0-9_]){0,254}')"},
 	{"RiskAssessment.prediction", "", "ras-2", true,
 		"Must be <= 100",
-	"probability is decimal implies (probability as decimal) <= 100"},
+	"probability.exists() and probability is decimal implies (probability as decimal) <= 100"},
 	{"RiskAssessment.prediction", "probability", "ras-1", true,
 		"low and high must be percentages, if present",
 	"(low.empty() or ((low.code = '%') and (low.system = %ucum))) and (high.empty() or ((high.code = '%') and (high.system = %ucum)))"},

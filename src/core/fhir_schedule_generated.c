@@ -1052,7 +1052,7 @@ const FhirAsked fhir_asked[] = {
 	{150, 18, 0, 0},	/* Questionnaire.item.enableWhen que-7 */
 	{151, 213, 2, 1},	/* QuestionnaireResponse.item qrs-1 */
 	{154, 216, 2, 2},	/* RequestGroup.action rqg-1 */
-	{157, 18, 0, 0},	/* RiskAssessment.prediction ras-2 */
+	{157, 152, 1, 0},	/* RiskAssessment.prediction ras-2 */
 	{158, 152, 1, 0},	/* RiskAssessment.prediction ras-1 */
 	{181, 106, 1, 0},	/* StructureDefinition.differential sdf-20 */
 	{182, 18, 0, 0},	/* StructureDefinition.differential sdf-8a */

@@ -225,7 +225,7 @@ fp_push_list(FhirPathEval *ev, const FpList *list, FpSink *sink)
 {
 	for (size_t i = 0; i < list->count; i++)
 	{
-		if (!sink->push(ev, sink, &list->items[i]))
+		if (!fp_step(ev) || !sink->push(ev, sink, &list->items[i]))
 			return false;
 	}
 	return true;

@@ -16,7 +16,7 @@
 #include "fhirpath/fhirpath.h"
 #include "validate/validate.h"
 
-/* Most steps of one evaluation; then it is undecided */
+/* Most steps of one evaluation, besides one for each byte of the document; then it is undecided */
 #define CONSTRAINT_STEPS	2000000
 
 /* Constraints within constraints, through conformsTo(); what is deeper is undecided */
@@ -153,7 +153,6 @@ new_evaluation(MemoryContext memory)
 	e->variables[1] = (FhirPathVariable) {"rootResource", 12, &e->root, 1};
 	e->input.variables = e->variables;
 	e->input.variable_count = lengthof(e->variables);
-	e->input.step_limit = CONSTRAINT_STEPS;
 	fhirpath_offer_rooms(&e->ask, &e->input, memory);
 	/* a verdict follows from the document and what is loaded, not from what is stored */
 	e->ask.host.resolve = NULL;
@@ -207,6 +206,7 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 	e->ask.memory = CurrentMemoryContext;
 	e->input.doc = (const JbContainer *) &v->jsonb->root;
 	e->input.size = VARSIZE(v->jsonb) - VARHDRSZ;
+	e->input.step_limit = CONSTRAINT_STEPS + (int64) e->input.size;
 	e->resource = item_of_node(v, scope->resource, NULL, scope->resource_type);
 	e->root = item_of_node(v, scope->root, NULL, scope->root_type);
 	item = item_of_node(v, focus->node, focus->twin, focus->type);

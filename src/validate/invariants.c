@@ -54,8 +54,9 @@ ask(void *arg, const FhirFocus *focus, int index)
 		return true;
 	if (verdict == VERDICT_BROKEN)
 		add_broken(a, index);
-	else
+	else if (a->visit->clean)
 	{
+		/* after a fault in the structure it may be that which cannot be decided on: a date that is none */
 		fhir_place_path(a->visit->place, invariant->child[0] == '\0' ? NULL : invariant->child, index, path);
 		add_issue(a->v, SEVERITY_INFORMATION, "incomplete", invariant->key, "the invariant could not be decided", NULL, path);
 	}

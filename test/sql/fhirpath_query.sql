@@ -82,6 +82,22 @@ SELECT count(*) AS documents,
 	count(*) FILTER (WHERE ehr.fhirpath_query_first(doc, 'name.given.count()')::int = jsonb_array_length(jsonb_path_query_array(doc, '$.name[*].given[*]'))) AS counted
 FROM path_form;
 
+-- whether many strings are distinct is told by sorting
+SELECT count(*) FILTER (WHERE ehr.fhirpath_match(doc, 'name.given.isDistinct()')) AS distinct_names,
+	count(*) FILTER (WHERE ehr.fhirpath_match(doc, 'name.given.isDistinct()') <> ehr.fhirpath_match(doc, 'name.given.distinct().count() = name.given.count()')) AS otherwise,
+	count(*) FILTER (WHERE ehr.fhirpath_match(doc, 'name.select(family & ''-'' & given.first()).isDistinct()') <> ehr.fhirpath_match(doc, 'name.select(family & ''-'' & given.first()).distinct().count() = name.select(family & ''-'' & given.first()).count()')) AS otherwise_joined
+FROM path_form;
+-- quantities in units of another system than UCUM compare in the same unit
+SELECT a, b, ehr.fhirpath_query_array(jsonb_build_object('resourceType', 'Observation', 'referenceRange', jsonb_build_array(jsonb_build_object('low', a, 'high', b))),
+	'referenceRange.select(low < high)') FROM (VALUES
+	('{"value": 1, "system": "http://x", "code": "TAB"}'::jsonb, '{"value": 2.0, "system": "http://x", "code": "TAB"}'::jsonb), ('{"value": 3, "system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://x", "code": "TAB"}'),
+	('{"value": 1, "system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://x", "code": "CAP"}'), ('{"value": 1, "system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://y", "code": "TAB"}'),
+	('{"value": 1, "system": "http://x", "code": "TAB", "comparator": "<"}', '{"value": 2, "system": "http://x", "code": "TAB"}'), ('{"value": 1, "system": "http://x"}', '{"value": 2, "system": "http://x"}'),
+	('{"system": "http://x", "code": "TAB"}', '{"value": 2, "system": "http://x", "code": "TAB"}')) v(a, b);
+-- what doubles at every step comes to the limit, and so does what gives out a variable's items for each of them
+SELECT ehr.fhirpath_query(jsonb_build_object('x', (SELECT jsonb_agg(i) FROM generate_series(1, 5000) AS i)), 'defineVariable(''n'', x).x.select(%n.count()).count()');
+SELECT ehr.fhirpath_query('{"a": 1}', ('a' || repeat('.select($this.combine($this))', 40) || '.count()')::ehr.fhirpath);
+
 -- compressed and external values, several expressions to one row
 CREATE TEMP TABLE path_toast (kind text, doc jsonb);
 INSERT INTO path_toast SELECT 'compressed', jsonb_build_object('resourceType', 'Patient', 'id', 'p' || i, 'text', repeat('x', 3000), 'birthDate', '1980-01-0' || i) FROM generate_series(1, 3) AS i;
