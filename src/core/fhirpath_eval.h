@@ -167,6 +167,7 @@ typedef struct FpList
 	FpItem	   *items;
 	size_t		count;
 	size_t		room;
+	struct FpIndex *index;		/* of fp_list_find, NULL: none yet */
 } FpList;
 
 typedef struct FpFocus
@@ -352,8 +353,9 @@ extern int	fp_equivalent_lists(FhirPathEval *ev, const FpList *a, const FpList *
 /* *order: ORDER_LESS … ORDER_UNKNOWN; false: an error was noted */
 extern bool fp_order(FhirPathEval *ev, const FpItem *a, const FpItem *b, CoreOrder *order);
 
-/* Whether the list has an item that is equal */
+/* Whether the list has an item that is equal; fp_list_find is for a list that is asked again and again, and may grow */
 extern int	fp_list_has(FhirPathEval *ev, const FpList *list, const FpItem *item);
+extern int	fp_list_find(FhirPathEval *ev, FpList *list, const FpItem *item);
 
 /* Adds those that the list does not have yet */
 extern bool fp_list_add_distinct(FhirPathEval *ev, FpList *list, const FpItem *item);

@@ -159,11 +159,11 @@ truth_booleans(FhirPathEval *ev, const FpExec *x)
 }
 
 static int
-subset(FhirPathEval *ev, const FpList *a, const FpList *b)
+subset(FhirPathEval *ev, const FpList *a, FpList *b)
 {
 	for (size_t i = 0; i < a->count; i++)
 	{
-		int			has = fp_list_has(ev, b, &a->items[i]);
+		int			has = fp_list_find(ev, b, &a->items[i]);
 
 		if (has != 1)
 			return has;
@@ -341,7 +341,7 @@ static bool
 run_repeat(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				found = {NULL, 0, 0};
+				found = {NULL};
 	AddSink		s = {{add_push}, &found, x->len == 6};
 
 	if (!fp_collect_input(ev, x, &input))
@@ -488,13 +488,13 @@ run_intersect(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 	bool		intersect = x->text[0] == 'i';
 	FpList		own,
 				other,
-				result = {NULL, 0, 0};
+				result = {NULL};
 
 	if (!fp_collect_input(ev, x, &own) || !fp_collect(ev, x->args[0], &other))
 		return false;
 	for (size_t i = 0; i < own.count; i++)
 	{
-		int			has = fp_list_has(ev, &other, &own.items[i]);
+		int			has = fp_list_find(ev, &other, &own.items[i]);
 
 		if (has == FP_FAILED)
 			return false;
@@ -511,7 +511,7 @@ run_intersect(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 static bool
 run_union(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
-	FpList		list = {NULL, 0, 0};
+	FpList		list = {NULL};
 	AddSink		s = {{add_push}, &list, true};
 
 	if ((!fp_run_input(ev, x, &s.sink) || !fp_run(ev, x->args[0], &s.sink)) && ev->status != CORE_OK)
@@ -561,7 +561,7 @@ static bool
 run_descendants(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				found = {NULL, 0, 0};
+				found = {NULL};
 	AddSink		s = {{add_push}, &found, false};
 
 	if (!fp_collect_input(ev, x, &input))
@@ -673,7 +673,7 @@ static bool
 run_aggregate(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				total = {NULL, 0, 0};
+				total = {NULL};
 
 	if (!fp_collect_input(ev, x, &input) || (x->count > 1 && !fp_collect(ev, x->args[1], &total)))
 		return false;

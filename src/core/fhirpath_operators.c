@@ -362,7 +362,7 @@ distinct_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 static bool
 run_union(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
-	FpList		seen = {NULL, 0, 0};
+	FpList		seen = {NULL};
 	DistinctSink s = {{distinct_push}, &seen};
 
 	for (int i = 0; i < x->count; i++)

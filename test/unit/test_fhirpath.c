@@ -308,6 +308,76 @@ test_strict(void **state)
 	}
 }
 
+/*
+ * Collections without n²: lists of all kinds of items, long enough for an index, give what the walk over short ones gives.
+ * The oracle asks each pair with `=`.
+ */
+static void
+test_sets(void **state)
+{
+	static const char *const values[] = {
+		"\"a\"", "\"b\"", "\"a \"", "1", "1.0", "1.5", "1.50", "100", "true", "false", "{\"x\": 1}", "{\"x\": 1.0}", "{\"x\": [1, \"a\"]}", "{\"y\": 1}",
+		"{\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": 1}}}}}}}}}}",
+		"{\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": {\"x\": 2}}}}}}}}}}"
+	};
+	/* what each of the collections holds, of $this */
+	static const char *const items[] = {
+		"$this", "$this.toString() & 'x'", "iif($this is Integer, $this * 1 'g', $this)", "iif($this is Integer, $this * 1000 'mg', iif($this is Decimal, $this * 1 'g', $this))",
+		"iif($index < 20, $this, iif($index mod 3 = 0, @2024-03-01T10:00:00Z, iif($index mod 3 = 1, @2024-03-01T17:00:00+07:00, @2024-03-01T10:00)))",
+		"iif($index < 20, $this, iif($index mod 3 = 0, @2024-03-01, iif($index mod 3 = 1, @2024-03, @T10:30)))", "iif($index < 20, $this, iif($index mod 2 = 0, 1 '1', 1))", "iif($index < 20, $this, iif($index mod 2 = 0, 1 year, 1 'a'))", "iif($index < 20, $this, $this.type())",
+		"$index mod 23 * 0.10"
+	};
+	char		json[8000],
+				expression[4000];
+
+	(void) state;
+	strcpy(json, "{\"resourceType\": \"Basic\", \"v\": [");
+	/* so many others first that there is an index */
+	for (int i = 0; i < 20; i++)
+		sprintf(json + strlen(json), "\"other %d\",", i);
+	for (int i = 0; i < 60; i++)
+		sprintf(json + strlen(json), "%s%s", i > 0 ? "," : "", values[i * 7 % (int) (sizeof(values) / sizeof(values[0]))]);
+	strcat(json, "]}");
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+	{
+		/* those that equal none before them, one by one */
+		sprintf(expression, "v.select(%s).count() = 80 and "
+				"defineVariable('all', v.select(%s)).select(%%all.distinct().count() = "
+				"%%all.select(defineVariable('i', $index).defineVariable('me').select(iif(%%all.take(%%i).exists($this = %%me), {}, 1))).count())", items[i], items[i]);
+		if (strcmp(run(json, expression), "true") != 0)
+			fail_msg("%s: %s", items[i], run(json, expression));
+		/* and every way to ask for them agrees */
+		sprintf(expression, "defineVariable('all', v.select(%s)).defineVariable('some', %%all.distinct()).select((%%all | %%all).count() = %%some.count() and "
+				"%%all.union(%%some).count() = %%some.count() and %%some.isDistinct() and %%all.isDistinct().not() and %%all.intersect(%%some).count() = %%some.count() and "
+				"%%all.exclude(%%some).empty() and %%all.subsetOf(%%some) and %%some.supersetOf(%%all))", items[i]);
+		if (strcmp(run(json, expression), "true") != 0)
+			fail_msg("%s: %s", items[i], run(json, expression));
+	}
+}
+
+/* Ten thousand items need as many steps times a few. */
+static void
+test_large_sets(void **state)
+{
+	char	   *json = malloc(10000 * 16 + 200);
+	size_t		len;
+
+	(void) state;
+	len = (size_t) sprintf(json, "{\"resourceType\": \"Basic\", \"v\": [");
+	for (int i = 0; i < 10000; i++)
+		len += (size_t) sprintf(json + len, "%s\"v%d\"", i > 0 ? "," : "", i);
+	strcpy(json + len, "]}");
+	assert_string_equal(run_limited(json, "v.distinct().count()", 200000, 0), "10000");
+	assert_string_equal(run_limited(json, "(v | v).count()", 200000, 0), "10000");
+	assert_string_equal(run_limited(json, "v.select($this & 'x').union(v).count()", 400000, 0), "20000");
+	assert_string_equal(run_limited(json, "v.select(length()).distinct().count()", 200000, 0), "4");
+	assert_string_equal(run_limited(json, "v.select($index).isDistinct()", 200000, 0), "true");
+	assert_string_equal(run_limited(json, "v.intersect(v).count()", 200000, 0), "10000");
+	assert_string_equal(run_limited(json, "v.exclude(v).count()", 200000, 0), "0");
+	assert_string_equal(run_limited(json, "v.subsetOf(v)", 200000, 0), "true");
+	free(json);
+}
+
 /* The reader finds every key of objects of all sizes, and no other. */
 static void
 test_reader(void **state)
@@ -361,7 +431,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
