@@ -269,6 +269,9 @@ extern bool fp_run_truth(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
 /* -- places in documents ---------------------------------------------------- */
 
+/* What a step means for a type (0: not known), noted in it */
+extern void fp_step_look_up(FpStep *step, int type);
+
 extern bool fp_walk(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
 /* All elements of an item, in the document's order */

@@ -4,6 +4,8 @@
  */
 #include "jsonb_read.h"
 
+#include "bytes.h"
+
 /*
  * Objects of resources are small and their keys sorted by length, so one walk
  * over the entries, which holds the offset at hand, beats a binary search that
@@ -25,15 +27,10 @@ find_linear(const JbContainer *object, uint32_t count, const char *key, uint32_t
 
 		if (own >= len)
 		{
-			int			c;
-
 			if (own > len)
 				return -1;
-			c = memcmp(data + offset, key, len);
-			if (c == 0)
+			if (bytes_same(data + offset, key, len))
 				return (int) i;
-			if (c > 0)
-				return -1;
 		}
 		offset = end;
 	}
