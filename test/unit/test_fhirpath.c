@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fhir_invariants.h"
+#include "fhirpath_columns.h"
 #include "fhirpath_eval.h"
 #include "jsonb_make.h"
 
@@ -378,6 +379,180 @@ test_large_sets(void **state)
 	free(json);
 }
 
+/* -- many paths in one walk ------------------------------------------------- */
+
+#define COLUMNS 40
+
+/* What a walk found of each path, in the way that note() writes it */
+typedef struct Columns
+{
+	Result		results[COLUMNS];
+	FhirPathEval *ev;
+} Columns;
+
+static bool
+note_more(void *arg, int path, const FpItem *item)
+{
+	Columns    *c = arg;
+
+	return note(&c->results[path], item);
+}
+
+/* The walk's answers are those of each path alone; *plain: how many paths the tree took, *refused: walks that said no. */
+static void
+compare_columns(const char *json, const char *const *paths, int count, int *plain, int *refused)
+{
+	FhirPathPlan *plans[COLUMNS];
+	FhirPath   *parsed[COLUMNS];
+	FhirPathFound found[COLUMNS];
+	FhirPathError error;
+	FhirPathColumns *columns;
+	Columns    *c = calloc(1, sizeof(Columns));
+	FhirPathEval *ev = fhirpath_eval_create(&cx);
+	uint32_t	size = 0;
+	JbContainer *doc = jsonb_make(&cx, json, strlen(json), &size);
+	FhirPathInput input = {.doc = doc, .size = size};
+	FpItem		focus;
+
+	assert_true(count <= COLUMNS);
+	for (int i = 0; i < count; i++)
+	{
+		assert_int_equal(fhirpath_parse(&cx, paths[i], strlen(paths[i]), &parsed[i], &error), CORE_OK);
+		assert_int_equal(fhirpath_plan(&cx, parsed[i], &plans[i], &error), CORE_OK);
+		c->results[i].ev = ev;
+	}
+	fhirpath_begin(ev, &input);
+	focus = fhirpath_document(ev);
+	assert_int_equal(fhirpath_columns(&cx, (const FhirPathPlan *const *) plans, count, focus.type, &columns), CORE_OK);
+	if (columns != NULL && fhirpath_columns_walk(columns, doc, size, found, note_more, c))
+	{
+		for (int i = 0; i < count; i++)
+		{
+			static Result alone,
+						walked;
+
+			if (!fhirpath_columns_has(columns, i))
+				continue;
+			(*plain)++;
+			memset(&alone, 0, sizeof(alone));
+			memset(&walked, 0, sizeof(walked));
+			alone.ev = walked.ev = ev;
+			assert_int_equal(fhirpath_each(ev, plans[i], NULL, note, &alone), CORE_OK);
+			if (found[i].count > 0)
+				(void) note(&walked, &found[i].item);
+			if (c->results[i].count > 0)
+				sprintf(walked.text + strlen(walked.text), ",%s", c->results[i].text);
+			if (strcmp(walked.text, alone.text) != 0 || (int) found[i].count != alone.count)
+				fail_msg("%s of %s: %s, not %s", paths[i], json, walked.text, alone.text);
+		}
+	}
+	else
+		(*refused)++;
+	if (columns != NULL)
+		fhirpath_columns_free(columns);
+	for (int i = 0; i < count; i++)
+	{
+		fhirpath_plan_free(plans[i]);
+		cx.free(cx.arg, parsed[i]);
+	}
+	fhirpath_eval_free(ev);
+	free(doc);
+	free(c);
+}
+
+/* A piece of JSON by chance, of the keys that the paths below ask for: often of the wrong kind */
+static void
+append_chance(char *json, unsigned *seed, int depth, bool siblings)
+{
+	static const char *const keys[] = {
+		"id", "code", "text", "coding", "system", "display", "category", "status", "value", "valueQuantity", "valueString", "unit", "subject", "reference", "component",
+		"effectiveDateTime", "issued", "note", "extension", "identifier", "use"
+	};
+	unsigned	kind = (*seed = *seed * 1103515245u + 12345u) >> 16;
+	int			n = (int) (kind >> 8) % 4;
+
+	json += strlen(json);
+	switch (depth > 4 ? kind % 4 : kind % 8)
+	{
+		case 0:
+			sprintf(json, "\"t%u\"", kind);
+			break;
+		case 1:
+			sprintf(json, "%u.%02u", kind % 50, kind % 100);
+			break;
+		case 2:
+			strcpy(json, kind & 16 ? "null" : "true");
+			break;
+		case 3:
+			strcpy(json, "\"\"");
+			break;
+		case 4:
+		case 5:
+			strcpy(json, "[");
+			for (int i = 0; i < n; i++)
+			{
+				strcat(json, i > 0 ? "," : "");
+				append_chance(json, seed, depth + 1, siblings);
+			}
+			strcat(json, "]");
+			break;
+		default:
+			strcpy(json, "{");
+			for (int i = 0; i < n + 3; i++)
+			{
+				unsigned	which = (*seed = *seed * 1103515245u + 12345u) >> 16;
+
+				sprintf(json + strlen(json), "%s\"%s%s\":", i > 0 ? "," : "", siblings && which % 13 == 0 ? "_" : "", keys[which % (sizeof(keys) / sizeof(keys[0]))]);
+				append_chance(json, seed, depth + 1, siblings);
+			}
+			strcat(json, "}");
+	}
+}
+
+static void
+test_columns(void **state)
+{
+	static const char *const paths[] = {
+		"id", "status", "Observation.status", "category", "category.first().coding.first().code", "category.coding.first().code", "category.coding.code", "category[1].text",
+		"category.coding[2].system", "category.first().text", "category.coding.first()", "code.coding.first().system", "code.coding.first().code", "code.coding.code", "code.text",
+		"code", "subject.reference", "subject.identifier.value", "effective.ofType(dateTime)", "issued", "value.ofType(Quantity).value", "value.ofType(Quantity).unit",
+		"value.ofType(string)", "component.value.ofType(Quantity).value", "component.code.coding.first().display", "component[0].code.coding[0].display", "component.code.coding.display",
+		"note.text", "note.first().text", "identifier.where(use = 'x').value", "value", "id.extension.url", "component.first().code.coding.display", "extension.url", "category[0]"
+	};
+	const int	count = sizeof(paths) / sizeof(paths[0]);
+	unsigned	seed = 4711;
+	int			plain = 0,
+				refused = 0;
+
+	(void) state;
+	for (int i = 0; i < 3000; i++)
+	{
+		char	   *json = calloc(1, 2000000);
+		bool		siblings = i % 4 == 0;
+
+		do
+		{
+			strcpy(json, "");
+			append_chance(json, &seed, 0, siblings);
+		} while (json[0] != '{');
+		/* what it is stands behind the other keys */
+		strcpy(json + strlen(json) - 1, ",\"resourceType\":\"Observation\"}");
+		compare_columns(json, paths, count, &plain, &refused);
+		free(json);
+	}
+	/* most of the paths are plain, and siblings were met */
+	assert_true(plain > 3000 * 20);
+	assert_true(refused > 20 && refused < 1000);
+	plain = refused = 0;
+	compare_columns("{\"resourceType\": \"Observation\"}", paths, count, &plain, &refused);
+	assert_int_equal(refused, 0);
+	assert_int_equal(plain, count - 3);
+	/* of a type that is not known there is no tree */
+	compare_columns("{\"status\": 1}", paths, count, &plain, &refused);
+	assert_int_equal(refused, 1);
+	assert_int_equal(held, 0);
+}
+
 /* The reader finds every key of objects of all sizes, and no other. */
 static void
 test_reader(void **state)
@@ -431,7 +606,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_columns), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
