@@ -221,40 +221,56 @@ begin_scan(CustomScanState *css, EState *estate, int eflags)
 	state->memory = AllocSetContextCreate(CurrentMemoryContext, "ehr view resource", ALLOCSET_SMALL_SIZES);
 }
 
+/* The run of the definition as it is now; false where that is null. */
+static bool
+begin_run(ViewScanState *state)
+{
+	Datum		value;
+	bool		isnull;
+
+	if (state->run != NULL && state->definition_fixed)
+		return true;
+	value = ExecEvalExprSwitchContext(state->definition, state->css.ss.ps.ps_ExprContext, &isnull);
+	state->run = isnull ? NULL : view_run(&state->cache, state->css.ss.ps.state->es_query_cxt, value, state->needed);
+	if (state->run != NULL)
+		view_check_columns(state->run->view, state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor);
+	return state->run != NULL;
+}
+
+/*
+ * The resource where it stays until all its rows are read: in the row of the
+ * outer side, or a copy in the current memory context.
+ */
+static Jsonb *
+stable_resource(ViewScanState *state, Datum value)
+{
+	struct varlena *resource = (struct varlena *) DatumGetPointer(value);
+
+	if (VARATT_IS_EXTENDED(resource))
+		return (Jsonb *) detoast_attr(resource);
+	return (Jsonb *) DatumGetPointer(state->resource_stays ? value : datumCopy(value, false, -1));
+}
+
 /* The rows of the resource that the parameters mean now */
 static void
 begin_resource(ViewScanState *state)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	MemoryContext old;
-	struct varlena *resource;
 	Datum		value;
 	bool		isnull;
 
 	state->rows.count = state->next = 0;
-	if (state->run == NULL || !state->definition_fixed)
-	{
-		value = ExecEvalExprSwitchContext(state->definition, econtext, &isnull);
-		state->run = isnull ? NULL : view_run(&state->cache, state->css.ss.ps.state->es_query_cxt, value, state->needed);
-		if (state->run == NULL)
-			return;
-		view_check_columns(state->run->view, state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor);
-	}
-	value = ExecEvalExprSwitchContext(state->resource, econtext, &isnull);
-	if (isnull)
-		return;
-	resource = (struct varlena *) DatumGetPointer(value);
 	MemoryContextReset(state->memory);
 	old = MemoryContextSwitchTo(state->memory);
-	/* what is no copy stands in the row of the outer side, which stays as long as its view rows are read */
-	if (VARATT_IS_EXTENDED(resource))
-		resource = detoast_attr(resource);
-	else if (!state->resource_stays)
-		resource = (struct varlena *) DatumGetPointer(datumCopy(value, false, -1));
-	view_rows_of(state->run, (Jsonb *) resource, &state->rows);
+	if (begin_run(state))
+	{
+		value = ExecEvalExprSwitchContext(state->resource, econtext, &isnull);
+		if (!isnull)
+			view_rows_of(state->run, stable_resource(state, value), &state->rows);
+	}
 	MemoryContextSwitchTo(old);
 }
-
 static TupleTableSlot *
 next_row(ScanState *ss)
 {
