@@ -107,7 +107,7 @@ add_pick(Plain *plain, int64_t pick)
 static bool
 take_apart(const FpExec *x, Plain *plain)
 {
-	const FpExec *index;
+	int64_t		pick;
 
 	if (x->run == fp_walk)
 	{
@@ -120,13 +120,9 @@ take_apart(const FpExec *x, Plain *plain)
 		}
 		return true;
 	}
-	if (x->op == FP_OP_CALL && x->count == 0 && x->len == 5 && memcmp(x->text, "first", 5) == 0)
+	if (fp_is_first(x))
 		return x->input != NULL && take_apart(x->input, plain) && add_pick(plain, 0);
-	if (x->op != FP_OP_INDEXER || x->count != 2)
-		return false;
-	index = x->args[1];
-	return index->op == FP_OP_INTEGER && index->literal.kind == FP_INTEGER && take_apart(x->args[0], plain) &&
-		add_pick(plain, index->literal.u.number);
+	return fp_is_index(x, &pick) && take_apart(x->args[0], plain) && add_pick(plain, pick);
 }
 
 static int

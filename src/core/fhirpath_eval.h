@@ -277,6 +277,10 @@ extern bool fp_walk(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 /* All elements of an item, in the document's order */
 extern bool fp_children(FhirPathEval *ev, const FpItem *item, FpSink *sink);
 
+/* Shapes of nodes: first(), and an index that is written out */
+extern bool fp_is_first(const FpExec *x);
+extern bool fp_is_index(const FpExec *x, int64_t *index);
+
 /* The item of a document's root; likely: the resource type that it probably is, 0 */
 extern FpItem fp_document_item(const JbContainer *root, uint32_t size, bool no_model, int likely);
 

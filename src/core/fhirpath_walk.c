@@ -36,7 +36,7 @@ resource_type(const JbContainer *object, int likely)
 		return 0;
 	if (likely > FHIR_RESOURCE_BASE && likely <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES &&
 		value.len == (uint32_t) fhir_string_len(fhir_types[likely].name) &&
-		memcmp(value.ptr, fhir_string(fhir_types[likely].name), value.len) == 0)
+		bytes_same(value.ptr, fhir_string(fhir_types[likely].name), value.len))
 		return likely;
 	number = fhir_resource_number(value.ptr, value.len);
 	return number == 0 ? 0 : FHIR_RESOURCE_BASE + number;

@@ -123,6 +123,23 @@ varlena_size(const char *p, size_t *header, size_t *size)
 	*header = 4;
 }
 
+bool
+jb_numeric_fits(const char *numeric, size_t len)
+{
+	size_t		header,
+				size;
+	uint16_t	word;
+
+	if (len < 4)
+		return false;
+	varlena_size(numeric, &header, &size);
+	if (size > len || size < header + 2)
+		return false;
+	/* a header of its own: two bytes, or four */
+	memcpy(&word, numeric + header, 2);
+	return (word & NUM_SHORT) != 0 || size >= header + 4;
+}
+
 void
 jb_number(const char *numeric, JbNumber *number)
 {

@@ -205,6 +205,9 @@ typedef struct JbNumber
 	JbNumberKind kind;
 } JbNumber;
 
+/* Whether a numeric says itself that it is no longer than this. */
+extern bool jb_numeric_fits(const char *numeric, size_t len);
+
 extern void jb_number(const char *numeric, JbNumber *number);
 
 static inline int

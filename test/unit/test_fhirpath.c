@@ -13,6 +13,7 @@
 #include "fhir_invariants.h"
 #include "fhirpath_columns.h"
 #include "fhirpath_eval.h"
+#include "fhirpath_prefix.h"
 #include "jsonb_make.h"
 
 /* Memory that gives out after so many allocations (-1: never) and counts what is not freed */
@@ -553,6 +554,154 @@ test_columns(void **state)
 	assert_int_equal(held, 0);
 }
 
+/* -- answers from a prefix --------------------------------------------------- */
+
+static const char *const prefix_paths[] = {
+	"id", "status", "code", "code.text", "code.coding.code", "code.coding.first().code", "code.coding.first().code.first()", "category.first().coding[1].system", "subject.reference", "component.code.coding.display", "note[0].text",
+	"extension.url", "identifier.use", "issued", "unit", "subject", "value", "effective"
+};
+
+#define PREFIX_PATHS (sizeof(prefix_paths) / sizeof(prefix_paths[0]))
+
+/* The answer from a prefix, in memory of just its size, must be the evaluator's; *from_less: answers without the whole. */
+static void
+compare_prefixes(const FhirPathPlan *const *plans, const JbContainer *doc, uint32_t size, size_t have, int *from_less)
+{
+	FhirPathInput input = {.doc = doc, .size = size};
+	FhirPathEval *ev = fhirpath_eval_create(&cx);
+	char	   *start = malloc(have);
+
+	memcpy(start, doc, have);
+	fhirpath_begin(ev, &input);
+	for (size_t i = 0; i < PREFIX_PATHS; i++)
+	{
+		static Result alone,
+					mine;
+		FhirPathPrefix prefix;
+		FpItem		item;
+		size_t		need = 0;
+		bool		exists;
+		FhirPathPrefixAnswer answer;
+
+		assert_true(fhirpath_prefix_plan(plans[i], &prefix));
+		memset(&alone, 0, sizeof(alone));
+		memset(&mine, 0, sizeof(mine));
+		alone.ev = mine.ev = ev;
+		assert_int_equal(fhirpath_each(ev, plans[i], NULL, note, &alone), CORE_OK);
+		answer = fhirpath_prefix_find(&prefix, start, have, size, false, &item, &need);
+		if (answer == FHIRPATH_PREFIX_MORE)
+			assert_true(have < need && need <= size);
+		else if (answer == FHIRPATH_PREFIX_ONE)
+		{
+			(void) note(&mine, &item);
+			assert_int_equal(alone.count, 1);
+			assert_string_equal(mine.text, alone.text);
+		}
+		else if (answer != FHIRPATH_PREFIX_WHOLE)
+			assert_int_equal(answer == FHIRPATH_PREFIX_NONE ? 0 : 2, alone.count > 2 ? 2 : alone.count);
+		*from_less += answer <= FHIRPATH_PREFIX_SEVERAL && have < size;
+		answer = fhirpath_prefix_find(&prefix, start, have, size, true, NULL, &need);
+		assert_int_equal(fhirpath_exists(ev, plans[i], NULL, &exists), CORE_OK);
+		if (answer <= FHIRPATH_PREFIX_SEVERAL)
+			assert_int_equal(answer != FHIRPATH_PREFIX_NONE, exists);
+	}
+	fhirpath_eval_free(ev);
+	free(start);
+}
+
+static void
+test_prefixes(void **state)
+{
+	static const char *const refused[] = {"Patient.id", "extension.value", "note.author", "id.upper()", "code.ofType(CodeableConcept)", "$this", "%context.id", "name[0][0]", "now()"};
+	const FhirPathPlan *plans[PREFIX_PATHS];
+	FhirPath   *parsed[PREFIX_PATHS];
+	FhirPathError error;
+	unsigned	seed = 815;
+	int			from_less = 0;
+
+	(void) state;
+	for (size_t i = 0; i < PREFIX_PATHS; i++)
+	{
+		assert_int_equal(fhirpath_parse(&cx, prefix_paths[i], strlen(prefix_paths[i]), &parsed[i], &error), CORE_OK);
+		assert_int_equal(fhirpath_plan(&cx, parsed[i], (FhirPathPlan **) &plans[i], &error), CORE_OK);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	{
+		FhirPath   *path;
+		FhirPathPlan *plan;
+		FhirPathPrefix prefix;
+
+		assert_int_equal(fhirpath_parse(&cx, refused[i], strlen(refused[i]), &path, &error), CORE_OK);
+		assert_int_equal(fhirpath_plan(&cx, path, &plan, &error), CORE_OK);
+		if (fhirpath_prefix_plan(plan, &prefix))
+			fail_msg("%s", refused[i]);
+		fhirpath_plan_free(plan);
+		cx.free(cx.arg, path);
+	}
+	for (int i = 0; i < 400; i++)
+	{
+		char	   *json = calloc(1, 2000000);
+		uint32_t	size;
+		JbContainer *doc;
+
+		append_chance(json, &seed, 0, i % 4 == 0);
+		if (json[0] == '{' && i % 2 == 0)
+			sprintf(json + strlen(json) - 1, ",\"resourceType\":\"%s\"}", i % 3 == 0 ? "Observation" : i % 3 == 1 ? "DeviceRequest" : "Basic");
+		if (json[0] == '{' || json[0] == '[')
+		{
+			doc = jsonb_make(&cx, json, strlen(json), &size);
+			for (size_t have = 0; have < size; have += 1 + size / 50)
+				compare_prefixes(plans, doc, size, have, &from_less);
+			compare_prefixes(plans, doc, size, size, &from_less);
+			/* and whatever the bytes say, nothing is read that is not there */
+			for (int k = 0; k < 60; k++)
+			{
+				size_t		have = (seed = seed * 1103515245u + 12345u) % (size + 1);
+				char	   *start = malloc(have);
+
+				memcpy(start, doc, have);
+				for (int n = 0; n <= k % 4 && have > 0; n++)
+				{
+					seed = seed * 1103515245u + 12345u;
+					start[(seed >> 8) % (have < 200 || k % 3 == 0 ? have : 200)] = (char) (seed >> 20);
+				}
+				for (size_t p = 0; p < PREFIX_PATHS; p++)
+				{
+					FhirPathPrefix prefix;
+					FpItem		item;
+					size_t		need = 0;
+					FhirPathPrefixAnswer answer;
+
+					(void) fhirpath_prefix_plan(plans[p], &prefix);
+					answer = fhirpath_prefix_find(&prefix, start, have, size, p % 2 == 0, &item, &need);
+					if (answer == FHIRPATH_PREFIX_MORE)
+						assert_true(have < need && need <= size);
+					else if (answer == FHIRPATH_PREFIX_ONE && p % 2 == 1)
+					{
+						Result	   *shown = calloc(1, sizeof(Result));
+
+						shown->ev = fhirpath_eval_create(&cx);
+						if (item.len < 1000)
+							(void) note(shown, &item);
+						fhirpath_eval_free(shown->ev);
+						free(shown);
+					}
+				}
+				free(start);
+			}
+			free(doc);
+		}
+		free(json);
+	}
+	assert_true(from_less > 5000);
+	for (size_t i = 0; i < PREFIX_PATHS; i++)
+	{
+		fhirpath_plan_free((FhirPathPlan *) plans[i]);
+		cx.free(cx.arg, parsed[i]);
+	}
+	assert_int_equal(held, 0);
+}
+
 /* The reader finds every key of objects of all sizes, and no other. */
 static void
 test_reader(void **state)
@@ -606,7 +755,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_columns), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_columns), cmocka_unit_test(test_prefixes), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
