@@ -4,8 +4,6 @@
  */
 #include "fhirpath_eval.h"
 
-#include <stdlib.h>
-
 static const FpFunction *
 find_in(const FpFunction *table, const char *name, size_t len)
 {
@@ -223,52 +221,23 @@ run_distinct(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 }
 
 static int
-by_text(const void *a, const void *b)
-{
-	const FpValue *x = a;
-	const FpValue *y = b;
-
-	if (x->len != y->len)
-		return x->len < y->len ? -1 : 1;
-	return memcmp(x->u.text, y->u.text, x->len);
-}
-
-/* 1, 0; FP_UNKNOWN where not all are strings; FP_FAILED.  By sorting: keys of definitions and URLs of Bundles come in thousands. */
-static int
-distinct_strings(FhirPathEval *ev, const FpList *all)
-{
-	FpValue    *values = fp_alloc(ev, (all->count + 1) * sizeof(FpValue));
-
-	if (values == NULL)
-		return FP_FAILED;
-	for (size_t i = 0; i < all->count; i++)
-	{
-		fp_value(&all->items[i], &values[i]);
-		if (values[i].kind != FP_STRING)
-			return FP_UNKNOWN;
-	}
-	qsort(values, all->count, sizeof(FpValue), by_text);
-	for (size_t i = 1; i < all->count; i++)
-	{
-		if (by_text(&values[i - 1], &values[i]) == 0)
-			return 0;
-	}
-	return 1;
-}
-
-static int
 truth_is_distinct(FhirPathEval *ev, const FpExec *x)
 {
 	FpList		all,
-				result;
-	int			strings;
+				seen = {NULL};
 
 	if (!fp_collect_input(ev, x, &all))
 		return FP_FAILED;
-	strings = all.count < 8 ? FP_UNKNOWN : distinct_strings(ev, &all);
-	if (strings != FP_UNKNOWN)
-		return strings;
-	return distinct_list(ev, &all, &result) ? all.count == result.count : FP_FAILED;
+	for (size_t i = 0; i < all.count; i++)
+	{
+		int			has = fp_list_find(ev, &seen, &all.items[i]);
+
+		if (has != 0)
+			return has == FP_FAILED ? has : 0;
+		if (!fp_list_add(ev, &seen, &all.items[i]))
+			return FP_FAILED;
+	}
+	return 1;
 }
 
 /* -- filtering and projection ----------------------------------------------- */
