@@ -357,6 +357,32 @@ test_sets(void **state)
 	}
 }
 
+/* Numbers of a document beside integers, as they are beside the same number as a decimal */
+static void
+test_order(void **state)
+{
+	static const char *const numbers[] = {
+		"0", "0.5", "-0.5", "1", "-1", "1.0", "1.00000001", "-1.00000001", "0.00000001", "9999", "10000", "10000.0001", "-10000.5", "100000000", "99999999.99999999", "2147483647", "-2147483648",
+		"12345678901234567", "99999999999999999999", "-99999999999999999999", "0.9999", "1e4"
+	};
+	static const char *const integers[] = {"0", "1", "(-1)", "9999", "10000", "(-10000)", "100000000", "2147483647", "(-2147483648)"};
+	char		json[200],
+				expression[400];
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	{
+		for (size_t k = 0; k < sizeof(integers) / sizeof(integers[0]); k++)
+		{
+			sprintf(json, "{\"v\": %s}", numbers[i]);
+			sprintf(expression, "(v < %s) = (v < %s + 0.0) and (v <= %s) = (v <= %s + 0.0) and (v > %s) = (v > %s + 0.0) and (v >= %s) = (v >= %s + 0.0)", integers[k], integers[k],
+					integers[k], integers[k], integers[k], integers[k], integers[k], integers[k]);
+			if (strcmp(run(json, expression), "true") != 0)
+				fail_msg("%s %s: %s", numbers[i], integers[k], run(json, expression));
+		}
+	}
+}
+
 /* Ten thousand items need as many steps times a few. */
 static void
 test_large_sets(void **state)
@@ -755,7 +781,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths), cmocka_unit_test(test_lazy), cmocka_unit_test(test_scopes), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_columns), cmocka_unit_test(test_prefixes), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_invariants), cmocka_unit_test(test_sets), cmocka_unit_test(test_large_sets), cmocka_unit_test(test_order), cmocka_unit_test(test_columns), cmocka_unit_test(test_prefixes), cmocka_unit_test(test_strict), cmocka_unit_test(test_reader)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
