@@ -96,4 +96,25 @@ ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
 #endif
 #endif							/* GUC_H */
 
+/* May the current user execute the function? An error if not. To be included after utils/acl.h. */
+#ifdef ACL_H
+#include "catalog/objectaccess.h"
+#include "catalog/pg_proc.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+static inline void
+ehr_check_may_execute(Oid function)
+{
+#if PG_VERSION_NUM >= 160000
+	AclResult	result = object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
+#else
+	AclResult	result = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+#endif
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(function));
+	InvokeFunctionExecuteHook(function);
+}
+#endif							/* ACL_H */
+
 #endif							/* EHR_COMPAT_H */

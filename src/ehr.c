@@ -19,6 +19,7 @@
 #include "progress.h"
 #include "validate/validate.h"
 #include "vault/vault.h"
+#include "views/view_run.h"
 
 PG_MODULE_MAGIC;
 
@@ -41,6 +42,7 @@ _PG_init(void)
 	validate_init();
 	resolve_init();
 	ehr_match_init();
+	view_scan_init();
 	if (ehr_preloaded)
 	{
 		vault_init();

@@ -439,26 +439,3 @@ fp_equivalent_lists(FhirPathEval *ev, const FpList *a, const FpList *b)
 	}
 	return 1;
 }
-
-int
-fp_list_has(FhirPathEval *ev, const FpList *list, const FpItem *item)
-{
-	for (size_t i = 0; i < list->count; i++)
-	{
-		int			same = fp_equal(ev, &list->items[i], item);
-
-		if (same == 1 || same == FP_FAILED)
-			return same;
-	}
-	return 0;
-}
-
-bool
-fp_list_add_distinct(FhirPathEval *ev, FpList *list, const FpItem *item)
-{
-	int			has = fp_list_has(ev, list, item);
-
-	if (has == FP_FAILED)
-		return false;
-	return has == 1 || fp_list_add(ev, list, item);
-}

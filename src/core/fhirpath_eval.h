@@ -167,6 +167,7 @@ typedef struct FpList
 	FpItem	   *items;
 	size_t		count;
 	size_t		room;
+	struct FpIndex *index;		/* of fp_list_find, NULL: none yet */
 } FpList;
 
 typedef struct FpFocus
@@ -268,10 +269,17 @@ extern bool fp_run_truth(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
 /* -- places in documents ---------------------------------------------------- */
 
+/* What a step means for a type (0: not known), noted in it */
+extern void fp_step_look_up(FpStep *step, int type);
+
 extern bool fp_walk(FhirPathEval *ev, const FpExec *x, FpSink *sink);
 
 /* All elements of an item, in the document's order */
 extern bool fp_children(FhirPathEval *ev, const FpItem *item, FpSink *sink);
+
+/* Shapes of nodes: first(), and an index that is written out */
+extern bool fp_is_first(const FpExec *x);
+extern bool fp_is_index(const FpExec *x, int64_t *index);
 
 /* The item of a document's root; likely: the resource type that it probably is, 0 */
 extern FpItem fp_document_item(const JbContainer *root, uint32_t size, bool no_model, int likely);
@@ -352,8 +360,9 @@ extern int	fp_equivalent_lists(FhirPathEval *ev, const FpList *a, const FpList *
 /* *order: ORDER_LESS … ORDER_UNKNOWN; false: an error was noted */
 extern bool fp_order(FhirPathEval *ev, const FpItem *a, const FpItem *b, CoreOrder *order);
 
-/* Whether the list has an item that is equal */
+/* Whether the list has an item that is equal; fp_list_find is for a list that is asked again and again, and may grow */
 extern int	fp_list_has(FhirPathEval *ev, const FpList *list, const FpItem *item);
+extern int	fp_list_find(FhirPathEval *ev, FpList *list, const FpItem *item);
 
 /* Adds those that the list does not have yet */
 extern bool fp_list_add_distinct(FhirPathEval *ev, FpList *list, const FpItem *item);

@@ -158,7 +158,7 @@ run_primitive(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	Made		made = {fhir_type_find(x->text, x->len), {NULL, 0, JB_T_NULL}, NULL};
 	FpItem		item;
-	FpList		extensions = {NULL, 0, 0};
+	FpList		extensions = {NULL};
 	int			n = fp_single(ev, x->args[0], &item, x->function->name);
 
 	if (n == FP_FAILED || (n == 1 && !primitive_value(ev, made.type, &item, &made.value)))

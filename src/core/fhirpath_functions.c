@@ -4,8 +4,6 @@
  */
 #include "fhirpath_eval.h"
 
-#include <stdlib.h>
-
 static const FpFunction *
 find_in(const FpFunction *table, const char *name, size_t len)
 {
@@ -159,11 +157,11 @@ truth_booleans(FhirPathEval *ev, const FpExec *x)
 }
 
 static int
-subset(FhirPathEval *ev, const FpList *a, const FpList *b)
+subset(FhirPathEval *ev, const FpList *a, FpList *b)
 {
 	for (size_t i = 0; i < a->count; i++)
 	{
-		int			has = fp_list_has(ev, b, &a->items[i]);
+		int			has = fp_list_find(ev, b, &a->items[i]);
 
 		if (has != 1)
 			return has;
@@ -223,52 +221,23 @@ run_distinct(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 }
 
 static int
-by_text(const void *a, const void *b)
-{
-	const FpValue *x = a;
-	const FpValue *y = b;
-
-	if (x->len != y->len)
-		return x->len < y->len ? -1 : 1;
-	return memcmp(x->u.text, y->u.text, x->len);
-}
-
-/* 1, 0; FP_UNKNOWN where not all are strings; FP_FAILED.  By sorting: keys of definitions and URLs of Bundles come in thousands. */
-static int
-distinct_strings(FhirPathEval *ev, const FpList *all)
-{
-	FpValue    *values = fp_alloc(ev, (all->count + 1) * sizeof(FpValue));
-
-	if (values == NULL)
-		return FP_FAILED;
-	for (size_t i = 0; i < all->count; i++)
-	{
-		fp_value(&all->items[i], &values[i]);
-		if (values[i].kind != FP_STRING)
-			return FP_UNKNOWN;
-	}
-	qsort(values, all->count, sizeof(FpValue), by_text);
-	for (size_t i = 1; i < all->count; i++)
-	{
-		if (by_text(&values[i - 1], &values[i]) == 0)
-			return 0;
-	}
-	return 1;
-}
-
-static int
 truth_is_distinct(FhirPathEval *ev, const FpExec *x)
 {
 	FpList		all,
-				result;
-	int			strings;
+				seen = {NULL};
 
 	if (!fp_collect_input(ev, x, &all))
 		return FP_FAILED;
-	strings = all.count < 8 ? FP_UNKNOWN : distinct_strings(ev, &all);
-	if (strings != FP_UNKNOWN)
-		return strings;
-	return distinct_list(ev, &all, &result) ? all.count == result.count : FP_FAILED;
+	for (size_t i = 0; i < all.count; i++)
+	{
+		int			has = fp_list_find(ev, &seen, &all.items[i]);
+
+		if (has != 0)
+			return has == FP_FAILED ? has : 0;
+		if (!fp_list_add(ev, &seen, &all.items[i]))
+			return FP_FAILED;
+	}
+	return 1;
 }
 
 /* -- filtering and projection ----------------------------------------------- */
@@ -341,7 +310,7 @@ static bool
 run_repeat(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				found = {NULL, 0, 0};
+				found = {NULL};
 	AddSink		s = {{add_push}, &found, x->len == 6};
 
 	if (!fp_collect_input(ev, x, &input))
@@ -488,13 +457,13 @@ run_intersect(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 	bool		intersect = x->text[0] == 'i';
 	FpList		own,
 				other,
-				result = {NULL, 0, 0};
+				result = {NULL};
 
 	if (!fp_collect_input(ev, x, &own) || !fp_collect(ev, x->args[0], &other))
 		return false;
 	for (size_t i = 0; i < own.count; i++)
 	{
-		int			has = fp_list_has(ev, &other, &own.items[i]);
+		int			has = fp_list_find(ev, &other, &own.items[i]);
 
 		if (has == FP_FAILED)
 			return false;
@@ -511,7 +480,7 @@ run_intersect(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 static bool
 run_union(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
-	FpList		list = {NULL, 0, 0};
+	FpList		list = {NULL};
 	AddSink		s = {{add_push}, &list, true};
 
 	if ((!fp_run_input(ev, x, &s.sink) || !fp_run(ev, x->args[0], &s.sink)) && ev->status != CORE_OK)
@@ -561,7 +530,7 @@ static bool
 run_descendants(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				found = {NULL, 0, 0};
+				found = {NULL};
 	AddSink		s = {{add_push}, &found, false};
 
 	if (!fp_collect_input(ev, x, &input))
@@ -673,7 +642,7 @@ static bool
 run_aggregate(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
 	FpList		input,
-				total = {NULL, 0, 0};
+				total = {NULL};
 
 	if (!fp_collect_input(ev, x, &input) || (x->count > 1 && !fp_collect(ev, x->args[1], &total)))
 		return false;

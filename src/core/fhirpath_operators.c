@@ -295,6 +295,33 @@ truth_not_equivalent(FhirPathEval *ev, const FpExec *x)
 
 /* -- order ------------------------------------------------------------------ */
 
+/*
+ * A number of a document and an integer, without making a decimal of it; false
+ * where it is too large for that.
+ */
+static bool
+order_with_integer(const char *numeric, int64_t integer, CoreOrder *order)
+{
+	JbNumber	number;
+	int64_t		whole = 0;
+	bool		fraction = false;
+
+	jb_number(numeric, &number);
+	if (number.kind != JB_NUMBER_FINITE || number.weight > 3)
+		return false;
+	for (int i = 0; i <= number.weight; i++)
+		whole = whole * 10000 + jb_number_digit(&number, i);
+	for (int i = number.weight < 0 ? 0 : number.weight + 1; i < number.count; i++)
+		fraction = fraction || jb_number_digit(&number, i) != 0;
+	if (number.negative)
+		whole = -whole;
+	if (whole != integer)
+		*order = whole < integer ? ORDER_LESS : ORDER_GREATER;
+	else
+		*order = !fraction ? ORDER_EQUAL : number.negative ? ORDER_LESS : ORDER_GREATER;
+	return true;
+}
+
 static int
 truth_order(FhirPathEval *ev, const FpExec *x)
 {
@@ -308,7 +335,8 @@ truth_order(FhirPathEval *ev, const FpExec *x)
 		return FP_FAILED;
 	if (n == 0 || m == 0)
 		return FP_UNKNOWN;
-	if (!fp_order(ev, &a, &b, &order))
+	if ((b.kind != FP_INTEGER || a.kind != FP_NODE || a.json != JB_T_NUMBER || !order_with_integer(a.u.text, b.u.number, &order)) &&
+		!fp_order(ev, &a, &b, &order))
 		return FP_FAILED;
 	if (order == ORDER_UNKNOWN)
 	{
@@ -362,7 +390,7 @@ distinct_push(FhirPathEval *ev, FpSink *sink, const FpItem *item)
 static bool
 run_union(FhirPathEval *ev, const FpExec *x, FpSink *sink)
 {
-	FpList		seen = {NULL, 0, 0};
+	FpList		seen = {NULL};
 	DistinctSink s = {{distinct_push}, &seen};
 
 	for (int i = 0; i < x->count; i++)

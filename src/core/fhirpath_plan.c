@@ -309,6 +309,21 @@ is_path(const FpExec *x)
 	return x != NULL && x->run == fp_walk && x->steps[x->step_count - 1].only == NULL;
 }
 
+bool
+fp_is_first(const FpExec *x)
+{
+	return x->op == FP_OP_CALL && x->count == 0 && is_text(x->text, x->len, "first");
+}
+
+bool
+fp_is_index(const FpExec *x, int64_t *index)
+{
+	if (x->op != FP_OP_INDEXER || x->count != 2 || x->args[1]->op != FP_OP_INTEGER || x->args[1]->literal.kind != FP_INTEGER)
+		return false;
+	*index = x->args[1]->literal.u.number;
+	return true;
+}
+
 /* input.name: one more step of the input where that is a path */
 static FpExec *
 plan_child(Planner *p, const FpNode *node, const FpExec *input, bool has_input)

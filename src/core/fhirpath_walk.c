@@ -36,7 +36,7 @@ resource_type(const JbContainer *object, int likely)
 		return 0;
 	if (likely > FHIR_RESOURCE_BASE && likely <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES &&
 		value.len == (uint32_t) fhir_string_len(fhir_types[likely].name) &&
-		memcmp(value.ptr, fhir_string(fhir_types[likely].name), value.len) == 0)
+		bytes_same(value.ptr, fhir_string(fhir_types[likely].name), value.len))
 		return likely;
 	number = fhir_resource_number(value.ptr, value.len);
 	return number == 0 ? 0 : FHIR_RESOURCE_BASE + number;
@@ -149,8 +149,8 @@ twin_key(int type, const FhirElement *element)
 	return NULL;
 }
 
-static void
-look_up(FpStep *step, int type)
+void
+fp_step_look_up(FpStep *step, int type)
 {
 	const char *name = step->twin + 1;
 	const FhirElement *element;
@@ -307,7 +307,7 @@ find_pair(const JbContainer *object, const char *key_twin, uint32_t len, bool wi
 
 		if (own == len)
 		{
-			if (!*has_value && memcmp(data + offset, key_twin + 1, len) == 0)
+			if (!*has_value && bytes_same(data + offset, key_twin + 1, len))
 			{
 				jb_value_at(data, object->entries[count + i], jb_offset(object, count + i), value);
 				*has_value = true;
@@ -319,7 +319,7 @@ find_pair(const JbContainer *object, const char *key_twin, uint32_t len, bool wi
 		{
 			if (own > len + 1 || !with_twin)
 				return;
-			if (data[offset] == '_' && memcmp(data + offset, key_twin, len + 1) == 0)
+			if (data[offset] == '_' && bytes_same(data + offset, key_twin, len + 1))
 			{
 				jb_value_at(data, object->entries[count + i], jb_offset(object, count + i), twin);
 				*has_twin = true;
@@ -477,7 +477,7 @@ walk_step(FhirPathEval *ev, FpStep *step, const FpItem *item, const FpExec *x, i
 	if (object == item->twin)
 		type = type == 0 ? 0 : fhir_element_type;
 	if (!step->cached || step->for_type != type)
-		look_up(step, type);
+		fp_step_look_up(step, type);
 	if (step->is_type || (step->leading && type == 0 && named_so(item, step)))
 		return emit(ev, x, next, item, sink);
 	if (step->how == FP_STEP_CHOICE)

@@ -4,6 +4,8 @@
  */
 #include "jsonb_read.h"
 
+#include "bytes.h"
+
 /*
  * Objects of resources are small and their keys sorted by length, so one walk
  * over the entries, which holds the offset at hand, beats a binary search that
@@ -25,15 +27,10 @@ find_linear(const JbContainer *object, uint32_t count, const char *key, uint32_t
 
 		if (own >= len)
 		{
-			int			c;
-
 			if (own > len)
 				return -1;
-			c = memcmp(data + offset, key, len);
-			if (c == 0)
+			if (bytes_same(data + offset, key, len))
 				return (int) i;
-			if (c > 0)
-				return -1;
 		}
 		offset = end;
 	}
@@ -124,6 +121,23 @@ varlena_size(const char *p, size_t *header, size_t *size)
 	*size = word >> 2;
 #endif
 	*header = 4;
+}
+
+bool
+jb_numeric_fits(const char *numeric, size_t len)
+{
+	size_t		header,
+				size;
+	uint16_t	word;
+
+	if (len < 4)
+		return false;
+	varlena_size(numeric, &header, &size);
+	if (size > len || size < header + 2)
+		return false;
+	/* a header of its own: two bytes, or four */
+	memcpy(&word, numeric + header, 2);
+	return (word & NUM_SHORT) != 0 || size >= header + 4;
 }
 
 void

@@ -91,6 +91,16 @@ jb_offset(const JbContainer *c, uint32_t index)
 {
 	uint32_t	offset = 0;
 
+	/* four at a time where none of them holds its end */
+	while (index >= 4)
+	{
+		const uint32_t *e = &c->entries[index - 4];
+
+		if (((e[0] | e[1] | e[2] | e[3]) & JB_HAS_OFF) != 0)
+			break;
+		offset += (e[0] & JB_LEN_MASK) + (e[1] & JB_LEN_MASK) + (e[2] & JB_LEN_MASK) + (e[3] & JB_LEN_MASK);
+		index -= 4;
+	}
 	while (index > 0)
 	{
 		uint32_t	entry = c->entries[--index];
@@ -204,6 +214,9 @@ typedef struct JbNumber
 	bool		negative;
 	JbNumberKind kind;
 } JbNumber;
+
+/* Whether a numeric says itself that it is no longer than this. */
+extern bool jb_numeric_fits(const char *numeric, size_t len);
 
 extern void jb_number(const char *numeric, JbNumber *number);
 

@@ -48,6 +48,14 @@ extern bool fhirpath_check_status(FhirPathEval *ev, CoreStatus status);
  */
 extern const JsonbContainer *fhirpath_document_of(Datum datum, uint32 *size);
 
+/*
+ * At least the first `want` bytes of the root container of a jsonb Datum that
+ * is compressed or external, and kept as fhirpath_document_of keeps it; all
+ * that is there: *have of *total bytes.  NULL where the whole is as cheap:
+ * where it lies open, is small, or was detoasted just before.
+ */
+extern const void *fhirpath_document_prefix(Datum datum, Size want, Size *have, Size *total);
+
 /* Items as Datums in the current memory context; NULL where an item has no value of that kind. */
 extern Jsonb *fhirpath_item_jsonb(FhirPathEval *ev, const FpItem *item);
 extern text *fhirpath_item_pg_text(FhirPathEval *ev, const FpItem *item);

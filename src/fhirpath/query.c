@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "core/fhirpath_eval.h"
+#include "core/fhirpath_prefix.h"
 #include "fhir/fhir_tree.h"
 #include "fhirpath.h"
 
@@ -44,6 +45,7 @@ typedef struct PathCall
 	struct varlena *vars;
 	FhirPathPlan *plan;
 	uint32		needs;
+	CoreContext core;			/* on memory, whatever the current context is */
 	FhirPathEval *ev;
 	FhirPathInput input;
 	Datum	   *items;			/* of a set that is being given out */
@@ -53,6 +55,13 @@ typedef struct PathCall
 	bool		giving;
 	bool		registered;		/* stop_giving, with the node's context */
 	FhirPathAsk ask;			/* of other rooms */
+	FhirPathPrefix prefix;		/* where a prefix of a document may do */
+	enum
+	{
+		PREFIX_UNKNOWN, PREFIX_YES, PREFIX_NO
+	}			prefixable;
+	int			prefix_tries;	/* documents of which a prefix was asked for, */
+	int			prefix_hits;	/* and of which it was enough */
 } PathCall;
 
 static const char *
@@ -69,6 +78,12 @@ what_is_needed(uint32 needs)
 	return "variables";
 }
 
+static void *
+alloc_in(void *arg, size_t size)
+{
+	return MemoryContextAllocExtended(arg, size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+}
+
 static PathCall *
 new_call(FunctionCallInfo fcinfo)
 {
@@ -79,7 +94,11 @@ new_call(FunctionCallInfo fcinfo)
 	call->memory = memory;
 	call->results = AllocSetContextCreate(memory, "FHIRPath results", ALLOCSET_SMALL_SIZES);
 	call->variables = AllocSetContextCreate(memory, "FHIRPath variables", ALLOCSET_SMALL_SIZES);
-	call->ev = fhirpath_eval_create(fhir_core_context());
+	/* items are printed in the caller's context, the evaluator's memory outlives it */
+	call->core = *fhir_core_context();
+	call->core.alloc = alloc_in;
+	call->core.arg = memory;
+	call->ev = fhirpath_eval_create(&call->core);
 	if (call->ev == NULL)
 		fhir_raise_core(CORE_NO_MEMORY);
 	MemoryContextSwitchTo(caller);
@@ -116,6 +135,8 @@ plan_call(PathCall *call, FunctionCallInfo fcinfo, bool immutable)
 	call->source = (struct varlena *) palloc(VARSIZE(source));
 	memcpy(call->source, source, VARSIZE(source));
 	call->plan = fhirpath_plan_or_error((const FhirPath *) VARDATA(call->source));
+	call->prefixable = PREFIX_UNKNOWN;
+	call->prefix_tries = call->prefix_hits = 0;
 	MemoryContextSwitchTo(caller);
 	call->source_fixed = get_fn_expr_arg_stable(fcinfo->flinfo, 1);
 	call->input.step_limit = immutable ? FHIRPATH_STEPS : fhirpath_step_limit;
@@ -143,17 +164,71 @@ set_variables(PathCall *call, struct varlena *vars)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Makes everything ready for the document of this call. */
+/* Makes the expression ready. */
 static PathCall *
-begin_call(FunctionCallInfo fcinfo, bool immutable)
+prepare_call(FunctionCallInfo fcinfo, bool immutable)
 {
 	PathCall   *call = fcinfo->flinfo->fn_extra;
-	uint32		size;
 
 	if (unlikely(call == NULL))
 		call = new_call(fcinfo);
 	if (unlikely(!call->source_fixed))
 		plan_call(call, fcinfo, immutable);
+	return call;
+}
+
+#define PREFIX_FIRST	2000	/* bytes that are asked for first: keys and short values of most resources */
+
+/*
+ * The answer out of a prefix of the document; FHIRPATH_PREFIX_WHOLE where it
+ * is none, or where prefixes were not enough for most documents before.
+ */
+static FhirPathPrefixAnswer
+ask_prefix(PathCall *call, FunctionCallInfo fcinfo, bool existence, FpItem *item)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(PG_GETARG_DATUM(0));
+	FhirPathPrefixAnswer answer = FHIRPATH_PREFIX_MORE;
+	Size		need = PREFIX_FIRST;
+	Size		have,
+				total;
+
+	if (likely(!VARATT_IS_EXTENDED(value)))
+		return FHIRPATH_PREFIX_WHOLE;
+	if (call->prefixable == PREFIX_UNKNOWN)
+		call->prefixable = fhirpath_prefix_plan(call->plan, &call->prefix) ? PREFIX_YES : PREFIX_NO;
+	if (call->prefixable == PREFIX_NO || (call->prefix_tries >= 16 && call->prefix_hits < call->prefix_tries / 2))
+		return FHIRPATH_PREFIX_WHOLE;
+	for (int i = 0; i < 2 && answer == FHIRPATH_PREFIX_MORE; i++)
+	{
+		const void *root = fhirpath_document_prefix(PG_GETARG_DATUM(0), need, &have, &total);
+
+		if (root == NULL)
+			return FHIRPATH_PREFIX_WHOLE;
+		answer = fhirpath_prefix_find(&call->prefix, root, have, total, existence, item, &need);
+		/* the whole for little more */
+		if (answer == FHIRPATH_PREFIX_MORE && need > total / 4)
+			break;
+	}
+	if (answer == FHIRPATH_PREFIX_MORE)
+		answer = FHIRPATH_PREFIX_WHOLE;
+	else if (answer == FHIRPATH_PREFIX_ONE && !existence)
+	{
+		/* printing the item takes the evaluator's memory */
+		call->input.doc = NULL;
+		fhirpath_begin(call->ev, &call->input);
+	}
+	call->prefix_tries++;
+	call->prefix_hits += answer != FHIRPATH_PREFIX_WHOLE;
+	return answer;
+}
+
+/* Makes everything ready for the document of this call. */
+static PathCall *
+begin_call(FunctionCallInfo fcinfo, bool immutable)
+{
+	PathCall   *call = prepare_call(fcinfo, immutable);
+	uint32		size;
+
 	if (!immutable && PG_NARGS() > 2)
 		set_variables(call, PG_DETOAST_DATUM(PG_GETARG_DATUM(2)));
 	if (unlikely(call->needs & FHIRPATH_NEEDS_CLOCK))
@@ -344,11 +419,18 @@ fhirpath_query_first(PG_FUNCTION_ARGS)
 static Datum
 exists(FunctionCallInfo fcinfo, bool immutable, bool silent)
 {
-	PathCall   *call = begin_call(fcinfo, immutable);
+	PathCall   *call = prepare_call(fcinfo, immutable);
+	FhirPathPrefixAnswer answer = FHIRPATH_PREFIX_WHOLE;
 	bool		found,
 				failed;
 	CoreStatus	status;
 
+	/* variables may say that the document is something else */
+	if (immutable || JB_ROOT_COUNT(PG_GETARG_JSONB_P(2)) == 0)
+		answer = ask_prefix(call, fcinfo, true, NULL);
+	if (answer != FHIRPATH_PREFIX_WHOLE)
+		PG_RETURN_BOOL(answer != FHIRPATH_PREFIX_NONE);
+	call = begin_call(fcinfo, immutable);
 	do
 	{
 		MemoryContext caller = MemoryContextSwitchTo(call->memory);
@@ -425,7 +507,12 @@ single_item(FunctionCallInfo fcinfo, PathCall **call, OneItem *one)
 {
 	bool		failed;
 	CoreStatus	status;
+	FhirPathPrefixAnswer answer;
 
+	*call = prepare_call(fcinfo, true);
+	answer = ask_prefix(*call, fcinfo, false, &one->item);
+	if (answer != FHIRPATH_PREFIX_WHOLE)
+		return answer == FHIRPATH_PREFIX_ONE ? &one->item : NULL;
 	*call = begin_call(fcinfo, true);
 	do
 	{

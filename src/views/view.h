@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 
 #include "core/fhirpath.h"
+#include "core/fhirpath_columns.h"
 
 /* Deepest nesting of selects; most columns of a view (PostgreSQL's own limit) */
 #define VIEW_DEPTH		32
@@ -62,6 +63,9 @@ typedef struct ViewSelect
 	int			nested_count;
 	struct ViewSelect **branches;	/* of unionAll */
 	int			branch_count;
+	FhirPathColumns *columns;	/* the plain paths among the cells, for foci of columns_type; NULL: none */
+	int			columns_type;	/* 0: not made yet */
+	int			columns_made;	/* how often */
 	int			first;			/* slots [first, last) are this select's and what is below it */
 	int			last;
 } ViewSelect;

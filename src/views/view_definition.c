@@ -455,6 +455,48 @@ read_select(Reader *r, JsonbContainer *object, int first)
 	return select;
 }
 
+/* Puts the cells of a nested select that is evaluated once, and what is nested in it, where the select itself stands. */
+static void
+hoist(ViewSelect *select)
+{
+	ViewSelect **nested;
+	int			room = select->nested_count;
+	int			count = 0;
+
+	for (int i = 0; i < select->nested_count; i++)
+	{
+		hoist(select->nested[i]);
+		room += select->nested[i]->nested_count;
+	}
+	nested = palloc(sizeof(ViewSelect *) * Max(room, 1));
+	for (int i = 0; i < select->nested_count; i++)
+	{
+		ViewSelect *inner = select->nested[i];
+
+		if (inner->how != VIEW_ONCE || inner->branch_count > 0)
+		{
+			nested[count++] = inner;
+			continue;
+		}
+		if (inner->cell_count > 0)
+		{
+			ViewCell   *cells = palloc(sizeof(ViewCell) * (select->cell_count + inner->cell_count));
+
+			if (select->cell_count > 0)
+				memcpy(cells, select->cells, sizeof(ViewCell) * select->cell_count);
+			memcpy(cells + select->cell_count, inner->cells, sizeof(ViewCell) * inner->cell_count);
+			select->cells = cells;
+			select->cell_count += inner->cell_count;
+		}
+		for (int k = 0; k < inner->nested_count; k++)
+			nested[count++] = inner->nested[k];
+	}
+	for (int i = 0; i < select->branch_count; i++)
+		hoist(select->branches[i]);
+	select->nested = nested;
+	select->nested_count = count;
+}
+
 /* ---- the definition ---- */
 
 /* value[x] of a constant as an item: a place in the definition, of its FHIR type. */
@@ -563,5 +605,6 @@ view_prepare(Jsonb *definition)
 	read_nested(&r, selects, r.view->root);
 	if (r.view->column_count == 0)
 		refuse(&r, "a view needs a column");
+	hoist(r.view->root);
 	return r.view;
 }

@@ -15,7 +15,7 @@
 #include "fhir/fhir_tree.h"
 #include "view_run.h"
 
-static void run_select(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewRows *out);
+static void run_select(ViewRun *run, ViewSelect *select, const FpItem *focus, ViewRows *out);
 
 /* ---- the evaluator ---- */
 
@@ -156,16 +156,108 @@ multiply(ViewRun *run, ViewRows *rows, const ViewRows *part, int first, int last
 	*rows = product;
 }
 
-static void
-fill_cells(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewValue *row)
+/* ---- cells ---- */
+
+/* The walk over the plain paths of a select's cells, and what it gathers for collections */
+typedef struct Columns
 {
+	FhirPathFound *found;		/* by cell; NULL: there was no walk that counts */
+	Gather	   *lists;			/* by cell, of collections with several items; NULL: there is none */
+	ViewRun    *run;
+	const ViewSelect *select;
+	bool		failed;
+} Columns;
+
+#define COLUMNS_MADE_MAX 16		/* types of foci for which a select makes a tree anew, before it is left alone */
+
+/* Makes the tree of a select for foci of a type; false where there is none. */
+static bool
+columns_for(ViewRun *run, ViewSelect *select, int type)
+{
+	const FhirPathPlan **plans;
+	CoreStatus	status;
+
+	if (type == 0 || select->columns_type == type)
+		return type != 0 && select->columns != NULL;
+	if (select->columns_made == COLUMNS_MADE_MAX)
+		return false;
+	select->columns_made++;
+	if (select->columns != NULL)
+		fhirpath_columns_free(select->columns);
+	select->columns = NULL;
+	plans = palloc(sizeof(FhirPathPlan *) * Max(select->cell_count, 1));
+	for (int i = 0; i < select->cell_count; i++)
+		plans[i] = run->needed == NULL || run->needed[select->cells[i].slot] ? select->cells[i].plan : NULL;
+	status = fhirpath_columns(&run->core, plans, select->cell_count, type, &select->columns);
+	pfree(plans);
+	if (status != CORE_OK)
+		fhir_raise_core(status);
+	select->columns_type = type;
+	return select->columns != NULL;
+}
+
+/* A second item of a path, and those behind it: kept for collections, else only counted */
+static bool
+another(void *arg, int cell, const FpItem *item)
+{
+	Columns    *c = arg;
+	Gather	   *list;
+
+	if (!c->run->view->columns[c->select->cells[cell].slot].collection)
+		return true;
+	if (c->lists == NULL)
+	{
+		size_t		size = sizeof(Gather) * c->select->cell_count;
+
+		c->lists = fhirpath_alloc(c->run->ev, size);
+		c->failed = c->lists == NULL;
+		if (c->failed)
+			return false;
+		memset(c->lists, 0, size);
+	}
+	list = &c->lists[cell];
+	if (list->count == 0)
+		*list = (Gather) {c->run, &c->found[cell].item, 1, 1, false};
+	(void) gather(list, item);
+	c->failed = list->failed;
+	return !c->failed;
+}
+
+static void
+walk_columns(ViewRun *run, ViewSelect *select, const FpItem *focus, Columns *c)
+{
+	*c = (Columns) {NULL, NULL, run, select, false};
+	if (focus->kind != FP_NODE || focus->json != JB_T_CONTAINER || !jb_is_object((const JbContainer *) focus->u.text) ||
+		!columns_for(run, select, focus->type))
+		return;
+	c->found = run_alloc(run, sizeof(FhirPathFound) * select->cell_count);
+	if (fhirpath_columns_walk(select->columns, (const JbContainer *) focus->u.text, focus->len, c->found, another, c))
+		return;
+	if (c->failed)
+		raise_failure(run, CORE_NO_MEMORY, "column");
+	c->found = NULL;
+}
+
+static void
+fill_cells(ViewRun *run, ViewSelect *select, const FpItem *focus, ViewValue *row)
+{
+	Columns		c;
+
+	walk_columns(run, select, focus, &c);
 	for (int i = 0; i < select->cell_count; i++)
 	{
 		const ViewCell *cell = &select->cells[i];
 		const ViewColumn *column = &run->view->columns[cell->slot];
 		ViewValue  *value = &row[cell->slot];
 
-		evaluate(run, cell->plan, focus, column->name, value);
+		if (run->needed != NULL && !run->needed[cell->slot])
+			continue;
+		if (c.found == NULL || !fhirpath_columns_has(select->columns, i))
+			evaluate(run, cell->plan, focus, column->name, value);
+		else if (c.lists != NULL && c.lists[i].count > 0)
+			*value = (ViewValue) {c.lists[i].items, c.lists[i].count};
+		else
+			*value = (ViewValue) {&c.found[i].item, c.found[i].count};
 		if (value->count > 1 && !column->collection)
 			ereport(ERROR,
 					(errcode(ERRCODE_CARDINALITY_VIOLATION),
@@ -177,14 +269,19 @@ fill_cells(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewValu
 
 /* Rows of a select for one focus */
 static void
-run_focus(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewRows *out)
+run_focus(ViewRun *run, ViewSelect *select, const FpItem *focus, ViewRows *out)
 {
 	ViewRows	rows = {0};
 	ViewValue  *row = new_row(run);
 
 	check_stack_depth();
-	add_row(run, &rows, row);
 	fill_cells(run, select, focus, row);
+	if (select->nested_count == 0 && select->branch_count == 0)
+	{
+		add_row(run, out, row);
+		return;
+	}
+	add_row(run, &rows, row);
 	for (int i = 0; i < select->nested_count && rows.count > 0; i++)
 	{
 		ViewRows	part = {0};
@@ -223,7 +320,7 @@ add_null_row(ViewRun *run, const ViewSelect *select, ViewRows *out)
 
 /* What repeat's paths find, then what they find from there, each before its next sibling */
 static void
-run_repeat(ViewRun *run, const ViewSelect *select, const FpItem *focus, int64 *index, ViewRows *out)
+run_repeat(ViewRun *run, ViewSelect *select, const FpItem *focus, int64 *index, ViewRows *out)
 {
 	check_stack_depth();
 	for (int i = 0; i < select->path_count; i++)
@@ -241,7 +338,7 @@ run_repeat(ViewRun *run, const ViewSelect *select, const FpItem *focus, int64 *i
 }
 
 static void
-run_select(ViewRun *run, const ViewSelect *select, const FpItem *focus, ViewRows *out)
+run_select(ViewRun *run, ViewSelect *select, const FpItem *focus, ViewRows *out)
 {
 	int64		outer_index = run->row_index->u.number;
 	int64		index = 0;
@@ -298,6 +395,17 @@ meets(ViewRun *run, const FhirPathPlan *condition, const FpItem *focus)
 			 errhint("Let the path of each where give true, false or nothing.")));
 }
 
+/*
+ * Most of a resource is about to be read, here and there: asked for all at
+ * once, its lines come from memory at the same time and not one by one.
+ */
+static void
+fetch(const char *doc, uint32 size)
+{
+	for (uint32 at = 0; at < Min(size, 4096); at += PG_CACHE_LINE_SIZE / 2)
+		__builtin_prefetch(doc + at);
+}
+
 void
 view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows)
 {
@@ -306,6 +414,7 @@ view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows)
 	memset(rows, 0, sizeof(*rows));
 	run->input.doc = (const JbContainer *) &resource->root;
 	run->input.size = VARSIZE(resource) - VARHDRSZ;
+	fetch((const char *) run->input.doc, run->input.size);
 	run->input.step_limit = fhirpath_step_limit;
 	if (run->view->needs & FHIRPATH_NEEDS_CLOCK)
 		fhirpath_set_clock(&run->input);
@@ -338,7 +447,7 @@ free_evaluator(void *arg)
 }
 
 ViewRun *
-view_run(void **cache, MemoryContext parent, Datum definition)
+view_run(void **cache, MemoryContext parent, Datum definition, const bool *needed)
 {
 	ViewRun    *run = *cache;
 	MemoryContext old;
@@ -358,6 +467,7 @@ view_run(void **cache, MemoryContext parent, Datum definition)
 	old = MemoryContextSwitchTo(cx);
 	run = palloc0(sizeof(ViewRun));
 	run->cx = cx;
+	run->needed = needed;
 	run->definition = palloc(VARSIZE(given));
 	memcpy(run->definition, given, VARSIZE(given));
 	run->view = view_prepare(run->definition);

@@ -5,6 +5,8 @@
 #ifndef EHR_VIEW_RUN_H
 #define EHR_VIEW_RUN_H
 
+#include "access/tupdesc.h"
+
 #include "fhirpath/fhirpath.h"
 #include "view.h"
 
@@ -32,11 +34,22 @@ typedef struct ViewRun
 	FhirPathInput input;
 	FhirPathAsk ask;			/* of other rooms */
 	FpItem	   *row_index;		/* value of %rowIndex */
+	const bool *needed;			/* by column: which are asked for; NULL: all */
 	MemoryContext cx;
 } ViewRun;
 
-/* The run of a definition, kept in *cache (a function's fn_extra) as long as the definition stays the same. */
-extern ViewRun *view_run(void **cache, MemoryContext parent, Datum definition);
+/*
+ * The run of a definition, kept in *cache (a function's fn_extra) as long as
+ * the definition stays the same.  Columns that are not needed stay empty; a
+ * NULL needs all.
+ */
+extern ViewRun *view_run(void **cache, MemoryContext parent, Datum definition, const bool *needed);
+
+/* Raises 42804 where a column definition list is not that of the view. */
+extern void view_check_columns(const View *view, TupleDesc desc);
+
+/* Offers a scan for view_record() to the planner; called once by _PG_init. */
+extern void view_scan_init(void);
 
 /*
  * Rows of a resource; none where it is of another type or does not meet the
@@ -46,7 +59,11 @@ extern ViewRun *view_run(void **cache, MemoryContext parent, Datum definition);
  */
 extern void view_rows_of(ViewRun *run, Jsonb *resource, ViewRows *rows);
 
-/* An item as a value of a column; *isnull where it has none, or its precision does not reach. */
+/*
+ * An item as a value of a column; *isnull where it has none, or its precision
+ * does not reach.  In the current memory context, or where the rows are, or in
+ * the resource.
+ */
 extern Datum view_datum(ViewRun *run, const ViewColumn *column, const ViewValue *value, bool *isnull);
 
 #endif							/* EHR_VIEW_RUN_H */

@@ -102,12 +102,31 @@ number_datum(const ViewColumn *column, const FpItem *item)
 	}
 }
 
+/* A string as text, where the rows are */
+static Datum
+plain_text(ViewRun *run, const FpItem *item)
+{
+	text	   *result = fhirpath_alloc(run->ev, VARHDRSZ + (Size) item->len);
+
+	if (result == NULL)
+		return PointerGetDatum(cstring_to_text_with_len(item->u.text, item->len));
+	SET_VARSIZE(result, VARHDRSZ + item->len);
+	memcpy(VARDATA(result), item->u.text, item->len);
+	return PointerGetDatum(result);
+}
+
 static Datum
 item_datum(ViewRun *run, const ViewColumn *column, const FpItem *item, bool *isnull)
 {
 	Datum		result = (Datum) 0;
 	bool		boolean;
 
+	*isnull = false;
+	/* the common cases first: no copy of a number, one of a text */
+	if (item->kind == FP_NODE && item->json == JB_T_STRING && column->type->oid == TEXTOID)
+		return plain_text(run, item);
+	if (item->kind == FP_NODE && item->json == JB_T_NUMBER && column->type->oid == NUMERICOID)
+		return PointerGetDatum(item->u.text);
 	*isnull = item->kind == FP_NODE && item->json == JB_T_NULL;
 	if (*isnull)
 		return result;

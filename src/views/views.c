@@ -73,7 +73,7 @@ Datum
 view_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	ViewRun    *run = view_run(&fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt, PG_GETARG_DATUM(0));
+	ViewRun    *run = view_run(&fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt, PG_GETARG_DATUM(0), NULL);
 	ViewRows	rows;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -89,9 +89,8 @@ view_rows(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The caller's column definition list must be the view's columns. */
-static void
-check_columns(const View *view, TupleDesc desc)
+void
+view_check_columns(const View *view, TupleDesc desc)
 {
 	bool		same = desc->natts == view->column_count;
 
@@ -116,7 +115,7 @@ view_record(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	void	   *before = fcinfo->flinfo->fn_extra;
-	ViewRun    *run = view_run(&fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt, PG_GETARG_DATUM(0));
+	ViewRun    *run = view_run(&fcinfo->flinfo->fn_extra, fcinfo->flinfo->fn_mcxt, PG_GETARG_DATUM(0), NULL);
 	int			count = run->view->column_count;
 	ViewRows	rows;
 	Datum	   *values;
@@ -124,7 +123,7 @@ view_record(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (before != run)
-		check_columns(run->view, result->setDesc);
+		view_check_columns(run->view, result->setDesc);
 	view_rows_of(run, PG_GETARG_JSONB_P(1), &rows);
 	values = palloc(sizeof(Datum) * count);
 	nulls = palloc(sizeof(bool) * count);
