@@ -37,9 +37,9 @@
 
 /* may a role call a function?  To be included after utils/acl.h */
 #if PG_VERSION_NUM >= 160000
-#define ehr_may_execute(function, role) (object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#define ehr_may_execute(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #else
-#define ehr_may_execute(function, role) (pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#define ehr_may_execute(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #endif
 
 /* ANALYZE's pause, to be included after commands/vacuum.h */
@@ -95,26 +95,5 @@ ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
 #define ehr_guc_malloc(size) malloc(size)
 #endif
 #endif							/* GUC_H */
-
-/* May the current user execute the function? An error if not. To be included after utils/acl.h. */
-#ifdef ACL_H
-#include "catalog/objectaccess.h"
-#include "catalog/pg_proc.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
-static inline void
-ehr_check_may_execute(Oid function)
-{
-#if PG_VERSION_NUM >= 160000
-	AclResult	result = object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
-#else
-	AclResult	result = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
-#endif
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(function));
-	InvokeFunctionExecuteHook(function);
-}
-#endif							/* ACL_H */
 
 #endif							/* EHR_COMPAT_H */

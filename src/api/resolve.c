@@ -73,7 +73,7 @@ may_ask(void)
 	if (!OidIsValid(get_namespace_oid("ehr_store", true)))
 		return false;
 	function = LookupFuncName(list_make2(makeString("ehr"), makeString("get")), lengthof(types), types, true);
-	return OidIsValid(function) && ehr_may_execute(function, GetUserId());
+	return OidIsValid(function) && ehr_may_execute(function, GetUserId()) == ACLCHECK_OK;
 }
 
 /* ehr.get() as the caller: row security and the audit log see it as they see him. */

@@ -30,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -201,16 +202,26 @@ typedef struct ViewScanState
 	bool		begun;			/* rows are those of the parameters as they are */
 } ViewScanState;
 
+/* As the executor asks it of a function */
+static void
+check_may_execute(Oid function)
+{
+	AclResult	result = ehr_may_execute(function, GetUserId());
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(function));
+	InvokeFunctionExecuteHook(function);
+}
+
 static void
 begin_scan(CustomScanState *css, EState *estate, int eflags)
 {
 	ViewScanState *state = (ViewScanState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
-	Oid			function = linitial_oid(linitial(plan->custom_private));
 	Expr	   *definition = linitial(plan->custom_exprs);
 	ListCell   *cell;
 
-	ehr_check_may_execute(function);
+	check_may_execute(linitial_oid(linitial(plan->custom_private)));
 	state->definition = ExecInitExpr(definition, &css->ss.ps);
 	state->resource = ExecInitExpr(lsecond(plan->custom_exprs), &css->ss.ps);
 	state->definition_fixed = IsA(definition, Const) || (IsA(definition, Param) && ((Param *) definition)->paramkind == PARAM_EXTERN);
@@ -271,6 +282,7 @@ begin_resource(ViewScanState *state)
 	}
 	MemoryContextSwitchTo(old);
 }
+
 static TupleTableSlot *
 next_row(ScanState *ss)
 {
