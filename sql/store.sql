@@ -209,8 +209,12 @@ BEGIN
 	COMMENT ON SCHEMA ehr_store IS 'health records: tables made by ehr.create_store(), owned by ehr_owner';
 	ALTER SCHEMA ehr_store OWNER TO ehr_owner;
 	GRANT USAGE ON SCHEMA ehr_internal TO ehr_owner;
-	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ehr_internal TO ehr_owner;
-	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ehr TO ehr_owner;
+	-- only what it could not call else: a dump names each function with a grant, and its restore fails where a later version has none of that name
+	FOR r IN SELECT p.oid::regprocedure AS function FROM pg_proc p
+		WHERE p.pronamespace IN ('ehr'::regnamespace, 'ehr_internal'::regnamespace) AND NOT has_function_privilege('ehr_owner', p.oid, 'EXECUTE')
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO ehr_owner', r.function);
+	END LOOP;
 	GRANT SELECT ON ALL TABLES IN SCHEMA ehr_internal TO ehr_owner;
 	GRANT USAGE ON SCHEMA ehr_store TO ehr_query, ehr_backup;
 	-- a dump holds the rules that a DBA added to the extension's own tables, too

@@ -222,6 +222,10 @@ my @from = ('-h', $old->host, '-p', $old->port);
 my @to = ('-h', $new->host, '-p', $new->port);
 command_ok([ 'pg_dump', @from, '-U', 'backup', '--role=ehr_backup', '-Fc', '-f', "$dir/backup.dump", 'city' ], 'pg_dump as ehr_backup');
 command_ok([ 'pg_dump', @from, '-Fc', '-f', "$dir/superuser.dump", 'city' ], 'pg_dump as superuser');
+# a function that a dump names must be there in every later version: of the internal ones only those two
+my ($statements) = run_command([ 'pg_restore', '-s', '-f', '-', "$dir/superuser.dump" ]);
+my %named = map { $_ => 1 } $statements =~ /^(?:GRANT|REVOKE) .* ON FUNCTION ehr_internal\.(\w+)/mg;
+is(join(' ', sort keys %named), 'audit_catch_up audit_note', 'privileges of internal functions in the dump');
 command_fails([ 'pg_dump', @from, '-U', 'query', '-Fc', '-f', "$dir/none.dump", 'city' ], 'a role that row security binds cannot dump');
 command_ok([ 'pg_dumpall', @from, '--roles-only', '-f', "$dir/roles.sql" ], 'the roles');
 
