@@ -113,6 +113,10 @@ sql(q{ALTER TABLE ehr_store.audit_event ADD CONSTRAINT stop CHECK (kind <> 'stop
 sql(q{SELECT ehr_internal.audit_note('stopped'); SELECT ehr_internal.audit_note('behind it')});
 for (1 .. 100) { last if slurp_file($node->logfile) =~ /violates check constraint "stop"/; usleep(100_000); }
 like(slurp_file($node->logfile), qr/violates check constraint "stop"/, 'the server log has what stops the import');
+unlike(slurp_file($node->logfile), qr/Failing row contains/, 'but not what is in the entry');
+my $told = refusal(q{SELECT ehr_internal.audit_catch_up(0)});
+like($told, qr/violates check constraint "stop"/, 'a session that imports is told the constraint');
+unlike($told, qr/Failing row/, '  and no entry');
 is(sql(q{SELECT count(*) FROM ehr_store.audit_event WHERE kind IN ('stopped', 'behind it')}), 0, 'what the table refuses is not passed over');
 is(sql(q{SELECT ok FROM ehr.self_check() WHERE check_name = 'audit import'}), 'f', 'self_check() tells that the import stands');
 is(sql(q{SELECT count(*) FROM ehr_store.resource WHERE id = 'p'}), 1, 'reads go on while the spool has room');
