@@ -161,6 +161,29 @@ copy_source(void)
 	CommandCounterIncrement();
 }
 
+/* A constraint that refuses an entry quotes its row, and this session may be anybody's: the error goes on without it. */
+static void
+copy_unquoted(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		copy_source();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->detail = error->detail_log = NULL;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 void
 audit_rows_store(AuditRows *rows)
 {
@@ -173,7 +196,7 @@ audit_rows_store(AuditRows *rows)
 		put16(&rows->data, (uint16) -1);
 		source.data = rows->data.data;
 		source.left = rows->data.len;
-		copy_source();
+		copy_unquoted();
 	}
 	AtEOXact_GUC(true, nest);
 	pfree(rows->data.data);

@@ -153,6 +153,34 @@ is(count_of('damage'), 49, 'entries before and behind a damaged one are imported
 like(problems(), qr/spool_damage: segment [0-9a-f]{16}: bytes \d+ to \d+/, 'the damage is reported');
 ok(scalar(glob($node->data_dir . '/ehr_audit/*/*.damaged')), 'the damaged file is kept');
 
+# --- the same in a backlog that is read in several pieces: one entry near its begin, a stretch greater than any entry, one near its end
+$node->append_conf('postgresql.conf', 'ehr.audit_segment_size = 8192');
+$node->reload;
+my $damages = sql(q{SELECT count(*) FROM ehr_store.audit_event WHERE kind = 'spool_damage'});
+$holder = $node->background_psql($db, on_error_stop => 0);
+$holder->query_safe(q{BEGIN; LOCK TABLE ehr_store.audit_position});
+sql(q{SELECT ehr_internal.audit_note('backlog', 'entry ' || i || repeat('.', 1900)) FROM generate_series(1, 3000) AS i});
+$node->stop('immediate');
+eval { $holder->quit };
+($last) = (spool_files_of_stopped())[-1];
+$bytes = slurp_file($last);
+cmp_ok(length $bytes, '>', 5_000_000, 'a backlog of several megabytes');
+$node->append_conf('postgresql.conf', 'ehr.audit_segment_size = 64');
+open $fh, '+<:raw', $last or die $!;
+for my $damage ([ 'entry 100.', 'X' ], [ 'entry 1200.', 'Y' x 100_000 ], [ 'entry 2900.', 'Z' ])
+{
+	seek $fh, index($bytes, $damage->[0]), 0;
+	print $fh $damage->[1];
+}
+close $fh;
+my $hit = int((100_000 - 1) / (index($bytes, 'entry 1201.') - index($bytes, 'entry 1200.'))) + 1;
+$node->start;
+my $there = count_of('backlog');
+ok($there == 3000 - 2 - $hit || $there == 3000 - 3 - $hit, "all but $hit to $hit + 1 and two others are imported: $there");
+is(sql(q{SELECT count(DISTINCT detail) FROM ehr_store.audit_event WHERE kind = 'backlog'}), $there, 'each once');
+is(sql(q{SELECT count(*) FROM ehr_store.audit_event WHERE kind = 'spool_damage'}), $damages + 3, 'and three damages are told');
+is(sql(q{SELECT count(*) FROM ehr_internal.audit_verify() WHERE problem NOT LIKE 'spool_%'}), 0, 'in a chain that is whole');
+
 # --- a file taken away
 $node->stop;
 unlink $_ for spool_files_of_stopped();

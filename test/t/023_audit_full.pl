@@ -108,6 +108,21 @@ sql(q{SELECT ehr_internal.audit_note('once more')});
 cmp_ok(sql('SELECT spool_bytes FROM ehr.audit_status()'), '<', $bytes + 2 * 1024 * 1024, 'a full disk is not filled further by those who try');
 is(count_of('again'), 0, 'a refused entry is not there');
 is(count_of('once more'), 1, 'an acknowledged one is');
+# the table refuses: the import fails again and again, the spool keeps what comes, and self_check() tells; then it goes on
+sql(q{ALTER TABLE ehr_store.audit_event ADD CONSTRAINT stop CHECK (kind <> 'stopped')});
+sql(q{SELECT ehr_internal.audit_note('stopped'); SELECT ehr_internal.audit_note('behind it')});
+for (1 .. 100) { last if slurp_file($node->logfile) =~ /violates check constraint "stop"/; usleep(100_000); }
+like(slurp_file($node->logfile), qr/violates check constraint "stop"/, 'the server log has what stops the import');
+unlike(slurp_file($node->logfile), qr/Failing row contains/, 'but not what is in the entry');
+my $told = refusal(q{SELECT ehr_internal.audit_catch_up(0)});
+like($told, qr/violates check constraint "stop"/, 'a session that imports is told the constraint');
+unlike($told, qr/Failing row/, '  and no entry');
+is(sql(q{SELECT count(*) FROM ehr_store.audit_event WHERE kind IN ('stopped', 'behind it')}), 0, 'what the table refuses is not passed over');
+is(sql(q{SELECT ok FROM ehr.self_check() WHERE check_name = 'audit import'}), 'f', 'self_check() tells that the import stands');
+is(sql(q{SELECT count(*) FROM ehr_store.resource WHERE id = 'p'}), 1, 'reads go on while the spool has room');
+sql(q{ALTER TABLE ehr_store.audit_event DROP CONSTRAINT stop});
+ok($node->poll_query_until($db, q{SELECT count(*) = 2 FROM ehr_store.audit_event WHERE kind IN ('stopped', 'behind it')}), 'it goes on by itself, each entry once');
+unlike(problems(), qr/missing|changed|end of the chain|spool_gap/, '  and the chain is whole');
 my ($pid) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
 ok(kill(0, $pid), 'the server lived through all of it');
 $node->stop;
