@@ -320,12 +320,17 @@ take_item(Walk *w, const ColumnNode *node, const JbValue *value)
 	for (int path = node->paths; path >= 0; path = w->c->next_path[path])
 	{
 		FhirPathFound *found = &w->found[path];
-		FpItem		item = {.kind = FP_NODE, .json = (uint8_t) value->type, .type = node->type, .len = value->len};
+		FpItem		another;
+		FpItem	   *item = found->count++ == 0 ? &found->item : &another;
 
-		item.u.text = value->ptr;
-		if (found->count++ == 0)
-			found->item = item;
-		else if (!w->more(w->arg, path, &item))
+		/* member by member where it stays: a copy of what was just written would have to wait for it */
+		item->kind = FP_NODE;
+		item->json = (uint8_t) value->type;
+		item->type = node->type;
+		item->len = value->len;
+		item->u.text = value->ptr;
+		item->twin = NULL;
+		if (item == &another && !w->more(w->arg, path, item))
 			return false;
 	}
 	if (node->child_count > 0 && value->type == JB_T_CONTAINER && jb_is_object((const JbContainer *) value->ptr))
