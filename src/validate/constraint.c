@@ -70,6 +70,7 @@ constraint_prepare(FhirConstraint *constraint, const char *text, size_t len, Mem
 
 	while (!constraint->prepared)
 	{
+		constraint->variables = memchr(text, '%', len) != NULL;
 		status = fhirpath_parse(&cx, text, len, &path, &error);
 		if (status == CORE_OK)
 		{
@@ -152,7 +153,6 @@ new_evaluation(MemoryContext memory)
 	e->variables[0] = (FhirPathVariable) {"resource", 8, &e->resource, 1};
 	e->variables[1] = (FhirPathVariable) {"rootResource", 12, &e->root, 1};
 	e->input.variables = e->variables;
-	e->input.variable_count = lengthof(e->variables);
 	fhirpath_offer_rooms(&e->ask, &e->input, memory);
 	/* a verdict follows from the document and what is loaded, not from what is stored */
 	e->ask.host.resolve = NULL;
@@ -207,8 +207,12 @@ constraint_verdict(Validation *v, const FhirConstraint *constraint, const FhirSc
 	e->input.doc = (const JbContainer *) &v->jsonb->root;
 	e->input.size = VARSIZE(v->jsonb) - VARHDRSZ;
 	e->input.step_limit = CONSTRAINT_STEPS + (int64) e->input.size;
-	e->resource = item_of_node(v, scope->resource, NULL, scope->resource_type);
-	e->root = item_of_node(v, scope->root, NULL, scope->root_type);
+	e->input.variable_count = constraint->variables ? lengthof(e->variables) : 0;
+	if (constraint->variables)
+	{
+		e->resource = item_of_node(v, scope->resource, NULL, scope->resource_type);
+		e->root = item_of_node(v, scope->root, NULL, scope->root_type);
+	}
 	item = item_of_node(v, focus->node, focus->twin, focus->type);
 	if (unlikely((constraint->needs & FHIRPATH_NEEDS_CLOCK) != 0))
 		fhirpath_set_clock(&e->input);

@@ -69,6 +69,7 @@ typedef struct FhirConstraint
 	FhirPathPlan *plan;			/* NULL: it is no FHIRPath */
 	uint32		needs;			/* FHIRPATH_NEEDS_… */
 	bool		prepared;
+	bool		variables;		/* it may speak of %resource or %rootResource */
 } FhirConstraint;
 
 typedef enum Verdict
