@@ -270,7 +270,7 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT d.consent, d.relation, d.person,
-		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person), lower(d.valid),
+		p.merged_into IS NOT NULL OR EXISTS (SELECT FROM ehr_store.person q WHERE q.merged_into = d.person), coalesce(d.given, lower(d.valid)),
 		coalesce('BTG' = ANY (d.purposes), false),
 		d.deny, d.depth, d.types, d.labels, d.facilities, d.documents, d.data,
 		lower(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END), upper(CASE WHEN d.deny THEN d.valid ELSE d.valid * r.valid END),
@@ -278,12 +278,12 @@ BEGIN
 	FROM (
 		SELECT c.id AS consent, 'consent' AS relation, c.person, c.deny, 0::int2 AS depth, c.types, c.labels, c.facilities,
 			c.documents, NULL::daterange AS data, c.valid, NULL::text AS basis,
-			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced
+			CASE WHEN c.purpose IS NOT NULL THEN ARRAY[c.purpose] END AS purposes, c.evidence ->> 'sha256' IS NOT NULL AS evidenced, NULL::timestamptz AS given
 		FROM ehr_store.consent c
 		WHERE c.grantee = ANY (grantees) AND c.status = 'active' AND (persons IS NULL OR c.person = ANY (persons))
 		UNION ALL
 		SELECT c.consent, c.relation, c.person, c.deny, c.depth, c.types, c.labels, c.facilities,
-			c.documents, c.data, c.valid, c.basis, c.purposes, c.evidenced
+			c.documents, c.data, c.valid, c.basis, c.purposes, c.evidenced, c.given
 		FROM ehr_store.compiled_right c
 		WHERE c.grantee = ANY (grantees) AND (persons IS NULL OR c.person = ANY (persons))) AS d
 	LEFT JOIN ehr_store.access_rule r ON r.kind = decisions_for.kind AND r.operation = 'read' AND r.relation = d.relation
@@ -604,7 +604,7 @@ BEGIN
 	WHERE c.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
 	UNION ALL
 	SELECT d.consent, 'resource', NULL, 'Consent/' || r.id, NULL, r.recorded, NULL,
-		CASE WHEN length(d.form) <= 3 THEN 'ended' WHEN d.trusted THEN 'active' WHEN d.signed_by IS NOT NULL THEN 'pending' ELSE 'not confirmed' END, NULL, r.author
+		CASE WHEN length(d.form) <= 3 THEN 'ended' WHEN d.trusted AND d.given_for = l.person THEN 'active' WHEN d.signed_by IS NOT NULL THEN 'pending' ELSE 'not confirmed' END, NULL, r.author
 	FROM ehr_store.person_link l JOIN ehr_store.consent_document d ON d.subject = l.subject JOIN ehr_store.resource r ON r.key = d.key
 	WHERE l.person = ANY (ehr_internal.person_cluster(ARRAY[whose]))
 	ORDER BY 6 DESC, 1;
@@ -764,8 +764,11 @@ BEGIN
 		valid tstzrange NOT NULL,
 		evidenced bool NOT NULL DEFAULT false,
 		basis text,
+		given timestamptz,
 		PRIMARY KEY (consent, line, grantee, person)
 	);
+	ALTER TABLE ehr_store.compiled_right ADD COLUMN IF NOT EXISTS given timestamptz;
+	COMMENT ON COLUMN ehr_store.compiled_right.given IS 'when it was decided, where valid may begin at another time: a grant holds for those who were one with the person then';
 	COMMENT ON TABLE ehr_store.compiled_right IS 'decisions about reading, compiled: one provision as it bears on one grantee and one person (src/consent/rights.h)';
 	COMMENT ON COLUMN ehr_store.compiled_right.relation IS 'the rule of ehr_store.access_rule that must admit a permit';
 	COMMENT ON COLUMN ehr_store.compiled_right.depth IS 'nesting: of the matching provisions of one consent the deepest decides, of two the denial';

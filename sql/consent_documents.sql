@@ -247,12 +247,15 @@ DECLARE
 	mask int;
 	listed bigint[];
 	finer bool := false;
+	relied_on bool;
 BEGIN
 	-- changed, not only locked: who compiles it at the same time under an older snapshot fails and comes again
 	UPDATE ehr_store.consent_document c SET compiled = clock_timestamp() WHERE c.key = consent_key RETURNING c.* INTO d;
 	DELETE FROM ehr_store.compiled_right r WHERE r.consent = d.consent;
 	SELECT l.person INTO whose FROM ehr_store.person_link l WHERE l.subject = d.subject;
 	IF whose IS NULL THEN RETURN; END IF;		-- compiled when the patient is known to be somebody
+	-- what somebody permits for himself does not go over to who the patient is said to be later
+	relied_on := coalesce(d.trusted AND d.given_for = whose, false);
 	subjects := ARRAY(SELECT l.subject FROM ehr_store.person_link l WHERE l.person = ANY (ehr_internal.person_cluster(ARRAY[whose])));
 	FOR p IN SELECT * FROM ehr_internal.consent_provisions(d.form) LOOP
 		around := CASE WHEN p.depth = 1 THEN ROW(false, '-infinity', 'infinity', NULL, NULL, NULL, NULL, NULL, NULL, NULL, true)::ehr_internal.provision_so_far
@@ -265,19 +268,19 @@ BEGIN
 			so_far.normal := p.normal;
 		END IF;
 		way[p.depth] := so_far;
-		CONTINUE WHEN so_far.dead OR (NOT p.deny AND (NOT d.trusted OR cardinality(so_far.sure) = 0));
+		CONTINUE WHEN so_far.dead OR (NOT p.deny AND (NOT relied_on OR cardinality(so_far.sure) = 0));
 		listed := NULL;
 		IF mask IS NULL OR NOT so_far.exact THEN
 			finer := true;
 			listed := ehr_internal.documents_covered(d.form, p.node, p.deny, subjects);
 			CONTINUE WHEN listed IS NULL;
 		END IF;
-		INSERT INTO ehr_store.compiled_right (consent, line, relation, grantee, person, deny, depth, purposes, types, labels, facilities, documents, valid, evidenced, basis)
+		INSERT INTO ehr_store.compiled_right (consent, line, relation, grantee, person, deny, depth, purposes, types, labels, facilities, documents, valid, evidenced, basis, given)
 		-- consent is for a purpose: a permit that names none is for care
 		SELECT d.consent, p.node, 'consent', g, whose, p.deny, p.depth,
 			coalesce(so_far.purposes, CASE WHEN NOT p.deny THEN ARRAY['TREAT', 'ETREAT'] END), CASE WHEN listed IS NULL THEN so_far.types END,
 			CASE WHEN listed IS NULL THEN mask WHEN p.deny THEN 0 ELSE -1 END, CASE WHEN listed IS NULL THEN so_far.facilities END, listed,
-			tstzrange(so_far.starts, so_far.ends), d.evidenced, NULL
+			tstzrange(so_far.starts, so_far.ends), d.evidenced, NULL, d.given
 		FROM unnest(coalesce(CASE WHEN p.deny THEN so_far.maybe ELSE so_far.sure END, '{anybody}')) AS g;
 	END LOOP;
 	UPDATE ehr_store.consent_document c SET per_document = finer WHERE c.key = consent_key AND c.per_document <> finer;
@@ -386,11 +389,11 @@ BEGIN
 			DETAIL = 'Consent.patient: names no patient of this server, as Patient/id.';
 	END IF;
 	IF subjects IS NULL THEN RETURN; END IF;
-	INSERT INTO ehr_store.consent_document AS c (key, consent, subject, form, trusted, evidenced, signed_by)
+	INSERT INTO ehr_store.consent_document AS c (key, consent, subject, form, trusted, evidenced, signed_by, given, given_for)
 	VALUES (resource_key, md5('Consent/' || (doc ->> 'id'))::uuid, subjects[1], compiled, ehr_internal.consent_trusted(subjects[1]),
-		doc #>> '{sourceAttachment,data}' IS NOT NULL, ehr_internal.consent_signer(subjects[1]))
+		doc #>> '{sourceAttachment,data}' IS NOT NULL, ehr_internal.consent_signer(subjects[1]), clock_timestamp(), (SELECT l.person FROM ehr_store.person_link l WHERE l.subject = subjects[1]))
 	ON CONFLICT (key) DO UPDATE SET subject = excluded.subject, form = excluded.form, trusted = excluded.trusted, evidenced = excluded.evidenced,
-		signed_by = excluded.signed_by;
+		signed_by = excluded.signed_by, given = excluded.given, given_for = excluded.given_for;
 	PERFORM ehr_internal.compile_consent(resource_key);
 	IF current_setting('transaction_isolation') <> 'read committed'
 		AND EXISTS (SELECT FROM ehr_store.consent_document c WHERE c.key = resource_key AND c.per_document) THEN
@@ -517,9 +520,19 @@ BEGIN
 		evidenced bool NOT NULL,
 		per_document bool NOT NULL DEFAULT false,
 		compiled timestamptz NOT NULL DEFAULT now(),
-		signed_by bigint
+		signed_by bigint,
+		given timestamptz,
+		given_for bigint
 	);
-	ALTER TABLE ehr_store.consent_document ADD COLUMN IF NOT EXISTS signed_by bigint;
+	-- a store of before there were these columns: what is relied on is so for who the patient is now
+	IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = 'ehr_store.consent_document'::regclass AND a.attname = 'given_for') THEN
+		ALTER TABLE ehr_store.consent_document ADD COLUMN signed_by bigint, ADD COLUMN given timestamptz, ADD COLUMN given_for bigint;
+		UPDATE ehr_store.consent_document d SET given = r.recorded, given_for = l.person
+		FROM ehr_store.resource r, ehr_store.person_link l WHERE r.key = d.key AND l.subject = d.subject;
+		UPDATE ehr_store.compiled_right c SET given = d.given FROM ehr_store.consent_document d WHERE d.consent = c.consent;
+	END IF;
+	COMMENT ON COLUMN ehr_store.consent_document.given IS 'when it was written or confirmed';
+	COMMENT ON COLUMN ehr_store.consent_document.given_for IS 'who the patient was then: its permits are of that person alone';
 	COMMENT ON COLUMN ehr_store.consent_document.signed_by IS 'of two that must agree, child and representative, the one that has';
 	COMMENT ON TABLE ehr_store.consent_document IS 'Consent resources, compiled (src/core/consent_tree.h); their rows in compiled_right are made of this';
 	COMMENT ON COLUMN ehr_store.consent_document.trusted IS 'written or confirmed by who may decide for the patient; else only its denials count';

@@ -85,9 +85,9 @@ BEGIN
 	after := before;
 	IF consent IS NOT NULL THEN
 		BEGIN
-			INSERT INTO ehr_store.consent_document (key, consent, subject, form, trusted, evidenced)
+			INSERT INTO ehr_store.consent_document (key, consent, subject, form, trusted, evidenced, given, given_for)
 			VALUES (-1, gen_random_uuid(), patient, ehr_internal.consent_compile(consent, ehr_internal.consent_vocabulary()), true,
-				consent #>> '{sourceAttachment,data}' IS NOT NULL);
+				consent #>> '{sourceAttachment,data}' IS NOT NULL, clock_timestamp(), (SELECT l.person FROM ehr_store.person_link l WHERE l.subject = patient));
 			PERFORM ehr_internal.compile_consent(-1);
 			-- a new version of a Consent that is there takes its place
 			DELETE FROM ehr_store.compiled_right c USING ehr_store.consent_document d, ehr_store.resource_key k

@@ -372,14 +372,14 @@ BEGIN
 		PERFORM ehr_internal.audit_note('grant', 'consent ' || consent, ARRAY(SELECT ehr_internal.subjects_of_person(c.root)));
 		RETURN true;
 	END IF;
-	SELECT d.key, ehr_internal.person_root(l.person) AS root, ehr_internal.person_root(s.key) AS signer,
+	SELECT d.key, l.person, ehr_internal.person_root(l.person) AS root, ehr_internal.person_root(s.key) AS signer,
 		ehr_internal.decides(principal ->> 'sub', ehr_internal.person_root(l.person)) AS judged,
 		ehr_internal.decides(s.id::text, ehr_internal.person_root(l.person)) IS NOT NULL AS still INTO c
 	FROM ehr_store.consent_document d JOIN ehr_store.person_link l ON l.subject = d.subject LEFT JOIN ehr_store.person s ON s.key = d.signed_by
-	WHERE d.consent = confirm_consent.consent AND NOT d.trusted FOR UPDATE OF d;
+	WHERE d.consent = confirm_consent.consent AND (d.trusted AND d.given_for = l.person) IS NOT TRUE FOR UPDATE OF d;
 	IF NOT FOUND OR c.judged IS NULL THEN RETURN false; END IF;
 	IF c.judged = 'alone' OR (c.still AND (me = c.root) <> (c.signer = c.root)) THEN
-		UPDATE ehr_store.consent_document d SET trusted = true WHERE d.key = c.key;
+		UPDATE ehr_store.consent_document d SET trusted = true, given = clock_timestamp(), given_for = c.person WHERE d.key = c.key;
 		PERFORM ehr_internal.compile_consent(c.key);
 	ELSIF c.still THEN
 		RETURN false;		-- he, or another one of his side, has agreed already

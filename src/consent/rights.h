@@ -12,7 +12,7 @@
  *			grantee text, person bigint, deny bool, depth int2,
  *			purposes text[], types int2[], labels int, facilities text[],
  *			documents bigint[], data daterange, valid tstzrange,
- *			evidenced bool, basis text)
+ *			evidenced bool, basis text, given timestamptz)
  *
  * in the transaction that makes the decision, and takes them away (or ends
  * `valid`) in the one that withdraws it.  A trigger tells the sessions which
@@ -36,6 +36,7 @@
  *		data			when what the row tells of happened (column `happened`)
  *		valid			when the provision is in force
  *		evidenced		there is a written request; a rule may ask for it
+ *		given			when it was decided; null: when valid begins
  *
  * A condition that no column here can say (a code, an encounter) is compiled to
  * `documents` in a permit, or left out in a denial (which then denies more).

@@ -74,7 +74,7 @@ $node->safe_psql('postgres', q{
 	BEGIN
 		DELETE FROM ehr_store.consent_document;
 		DELETE FROM ehr_store.compiled_right;
-		INSERT INTO ehr_store.consent_document (key, consent, subject, form, trusted, evidenced) VALUES (-7, gen_random_uuid(), patient, f, true, false);
+		INSERT INTO ehr_store.consent_document (key, consent, subject, form, trusted, evidenced, given, given_for) VALUES (-7, gen_random_uuid(), patient, f, true, false, now(), 900071);
 		PERFORM ehr_internal.compile_consent(-7);
 		FOR who IN SELECT jsonb_build_object('kind', k, 'sub', s, 'org', o, 'purpose', p) FROM (VALUES
 			('clinician', 'dr-1', '79003', 'TREAT'), ('clinician', 'dr-3', '79002', 'TREAT'), ('station', 'st', '79009', 'BTG'), ('clinician', 'dr-2', '79009', 'HRESCH')) AS v (k, s, o, p) LOOP

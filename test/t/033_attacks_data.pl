@@ -555,6 +555,21 @@ attack X15 => 'a facility that makes a patient somebody else', sub {
 	su('DELETE FROM ehr_store.match_review');
 };
 
+attack X16 => 'a Consent that goes over to somebody else with the patient it is about', sub {
+	# a facility writes a Patient of its accomplice, who consents; then it says that this Patient is somebody else
+	su(q{SELECT ehr_internal.store_write('{"resourceType": "Patient", "id": "x16"}', '79007'); INSERT INTO ehr_store.person_link (subject, person, method) SELECT key, 900001, 'new' FROM ehr_store.resource_key WHERE id = 'x16' ON CONFLICT (subject) DO UPDATE SET person = 900001});
+	# in force from a time on that lies behind the relinking
+	my $begins = su(q{SELECT to_char((clock_timestamp() + interval '2 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')});
+	my $permit = consent('x16c', { type => 'permit', %actor, period => { start => $begins } }, patient => { reference => 'Patient/x16' });
+	is(says([ 'citizen', $p1 ], "SELECT ehr.put('$permit') IS NOT NULL"), 't', 'the accomplice consents');
+	isnt(says([ 'facility', 'his', ehr_org => '79007', ehr_purpose => 'TREAT' ], "SELECT ehr.relink('x16', '$p2', 'entered under a wrong number')"), '', 'the facility relinks its Patient');
+	sleep 2.1;
+	is(says(\@other, $of_p2), '0', 'nothing of the other one\'s record is open when it begins');
+	is(says(\@p2, q{SELECT ehr.confirm_consent(md5('Consent/x16c')::uuid)}), 't', 'only the other one agrees to it');
+	is(says(\@other, $of_p2), '10', 'and then it is open');
+	su(q{SELECT ehr_internal.store_remove('Consent', 'x16c', 'x'); DELETE FROM ehr_store.person_link WHERE subject = (SELECT key FROM ehr_store.resource_key WHERE id = 'x16'); SELECT ehr_internal.store_remove('Patient', 'x16', '79007')});
+};
+
 no_such_attack();
 $node->stop;
 done_testing();
