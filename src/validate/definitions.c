@@ -225,6 +225,48 @@ loaded_definition(const char *kind, const char *url, int len)
 	return read_definition(kind, url, len, CurrentMemoryContext);
 }
 
+/* Whether a resource of a Bundle or of "contained" is the one of a canonical URL (without its version) */
+static bool
+is_definition(const JsonNode *resource, const char *kind, const char *url, size_t len)
+{
+	const JsonNode *own = child_of(resource, "url");
+
+	return own != NULL && own->kind == NODE_STRING && own->len == len && memcmp(own->u.text, url, len) == 0 &&
+		text_is(child_of(resource, "resourceType"), kind);
+}
+
+const JsonNode *
+definition_of(const Validation *v, const FhirVisit *visit, const JsonNode *canonical, const char *kind)
+{
+	const JsonNode *contained = child_of(visit->root, "contained");
+	const JsonNode *entries = child_of(v->document, "entry");
+	const char *url;
+	size_t		len;
+
+	if (canonical == NULL || canonical->kind != NODE_STRING || canonical->len < 2)
+		return NULL;
+	url = canonical->u.text;
+	for (int i = 0; url[0] == '#' && i < items_of(contained); i++)
+	{
+		const JsonNode *id = child_of(item_of(contained, i), "id");
+
+		if (id != NULL && id->kind == NODE_STRING && id->len == canonical->len - 1 && memcmp(id->u.text, url + 1, id->len) == 0 &&
+			text_is(child_of(item_of(contained, i), "resourceType"), kind))
+			return item_of(contained, i);
+	}
+	if (url[0] == '#')
+		return NULL;
+	len = memchr(url, '|', canonical->len) == NULL ? canonical->len : (size_t) ((const char *) memchr(url, '|', canonical->len) - url);
+	for (int i = 0; v->document != visit->root && i < items_of(entries); i++)
+	{
+		const JsonNode *resource = child_of(item_of(entries, i), "resource");
+
+		if (is_definition(resource, kind, url, len))
+			return resource;
+	}
+	return loaded_definition(kind, url, (int) canonical->len);
+}
+
 bool
 any_extension_loaded(void)
 {

@@ -262,26 +262,11 @@ check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool c
 void
 check_questionnaire_response(Validation *v, const FhirVisit *visit)
 {
-	const JsonNode *canonical = child_of(visit->node, "questionnaire");
+	const JsonNode *questionnaire = definition_of(v, visit, child_of(visit->node, "questionnaire"), "Questionnaire");
 	const JsonNode *status = child_of(visit->node, "status");
-	const JsonNode *contained = child_of(visit->root, "contained");
-	const JsonNode *questionnaire = NULL;
 	char		path[FHIR_PATH_SIZE];
 	Answers		a = {v};
 
-	if (canonical == NULL || canonical->kind != NODE_STRING || canonical->len < 2)
-		return;
-	if (canonical->u.text[0] != '#')
-		questionnaire = loaded_definition("Questionnaire", canonical->u.text, (int) canonical->len);
-	for (int i = 0; canonical->u.text[0] == '#' && i < items_of(contained); i++)
-	{
-		const JsonNode *id = child_of(item_of(contained, i), "id");
-
-		if (id != NULL && id->kind == NODE_STRING && id->len == canonical->len - 1 &&
-			memcmp(id->u.text, canonical->u.text + 1, id->len) == 0 &&
-			text_is(child_of(item_of(contained, i), "resourceType"), "Questionnaire"))
-			questionnaire = item_of(contained, i);
-	}
 	if (questionnaire == NULL)
 		return;
 	fhir_place_path(visit->place, NULL, -1, path);

@@ -118,6 +118,9 @@ extern void check_derivation(Validation *v, const FhirVisit *visit);
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
 
+/* Results against their Measure, contained or loaded. */
+extern void check_measure_report(Validation *v, const FhirVisit *visit);
+
 /* The profile that validate() was asked for, of the whole document. */
 extern void check_asked_profile(Validation *v, const char *profile);
 
@@ -142,6 +145,9 @@ extern void validate_init(void);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);
+
+/* What a canonical of a visited resource names: a contained resource (#id), one of the same Bundle, or a loaded one; NULL: none. */
+extern const JsonNode *definition_of(const Validation *v, const FhirVisit *visit, const JsonNode *canonical, const char *kind);
 
 /* -- trees ---------------------------------------------------------------- */
 
