@@ -37,6 +37,14 @@ typedef struct ContainedIds
 	int			count;
 } ContainedIds;
 
+/* Resources of the entries of the Bundle that is validated, by URL */
+typedef struct BundleUrls
+{
+	bool		ready;
+	JsonNode   *urls;			/* key: a fullUrl, or its Type/id; len: the entry; sorted */
+	int			count;
+} BundleUrls;
+
 typedef struct Issue
 {
 	Severity	severity;
@@ -57,6 +65,8 @@ typedef struct Validation
 	int			size;
 	bool		full;
 	ContainedIds contained;
+	BundleUrls	bundle;
+	struct HTAB *targets;		/* of references: whether they conform to their profiles; NULL: none asked yet */
 } Validation;
 
 /* A text that outlives the call is needed for `path` alone: it is copied; the others are kept as they are. */
@@ -105,6 +115,9 @@ extern void check_contained_used(Validation *v, const FhirVisit *visit);
 
 /* fullUrls and references of a Bundle; called at the Bundle's visit. */
 extern void check_bundle(Validation *v, const FhirVisit *visit);
+
+/* The resource of the Bundle's entry that a reference (without #) leads to; NULL: the document is no Bundle, or has none */
+extern const JsonNode *bundle_resource(Validation *v, const char *reference, size_t len);
 
 /* Extensions that R4 defines: the type of their value. */
 extern void check_known_extension(Validation *v, const FhirVisit *visit);
