@@ -70,33 +70,6 @@ check_known_extension(Validation *v, const FhirVisit *visit)
 	}
 }
 
-/* -- ValueSet ------------------------------------------------------------- */
-
-/* ValueSet.compose.include.system: "An absolute URI which is the code system" */
-static void
-check_value_set(Validation *v, const FhirVisit *visit)
-{
-	static const char *const lists[] = {"include", "exclude"};
-	const JsonNode *compose = child_of(visit->node, "compose");
-	char		path[FHIR_PATH_SIZE];
-
-	for (size_t l = 0; l < lengthof(lists); l++)
-	{
-		const JsonNode *list = child_of(compose, lists[l]);
-
-		for (int i = 0; i < items_of(list); i++)
-		{
-			const JsonNode *system = child_of(item_of(list, i), "system");
-
-			if (system == NULL || system->kind != NODE_STRING || memchr(system->u.text, ':', system->len) != NULL)
-				continue;
-			fhir_place_path(visit->place, psprintf("compose.%s[%d].system", lists[l], i), -1, path);
-			add_issue(v, SEVERITY_ERROR, "value", "absolute-system", "the code system's URI is not absolute",
-					  "Name a code system by its canonical URL; a contained one is named by extension valueset-system.", path);
-		}
-	}
-}
-
 /* -- SearchParameter ------------------------------------------------------ */
 
 static void
@@ -315,7 +288,7 @@ check_conformance_resource(Validation *v, const FhirVisit *visit)
 		int			type;		/* 0: not looked up yet */
 	}			checks[] = {
 		{"ValueSet", check_value_set}, {"CodeSystem", check_code_system}, {"SearchParameter", check_search_parameter},
-		{"ConceptMap", check_concept_map}, {"StructureDefinition", check_derivation},
+		{"ConceptMap", check_concept_map}, {"StructureDefinition", check_structure_definition},
 	};
 
 	for (size_t i = 0; i < lengthof(checks); i++)

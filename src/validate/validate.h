@@ -125,6 +125,9 @@ extern void check_known_extension(Validation *v, const FhirVisit *visit);
 /* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
 extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
 
+/* Rules of StructureDefinition that are told in words only */
+extern void check_structure_definition(Validation *v, const FhirVisit *visit);
+
 /* A StructureDefinition against the loaded profile that it derives from */
 extern void check_derivation(Validation *v, const FhirVisit *visit);
 
@@ -149,6 +152,12 @@ extern bool binding_known(int binding);
 
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
+
+/* Whether a code system that is loaded has the code today: 1 yes, 0 no, -1 not known here */
+extern int	code_system_has(const char *system, int system_len, const char *code, int code_len);
+
+/* Rules of ValueSet.compose */
+extern void check_value_set(Validation *v, const FhirVisit *visit);
 
 /* Whether a resource is valid and meets a loaded profile */
 extern bool conforms_to_profile(Jsonb *doc, const char *profile);

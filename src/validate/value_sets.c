@@ -1,6 +1,6 @@
 /*
  * value_sets.c
- *		Membership of codes in value sets, asked of the terminology functions.
+ *		Membership of codes in value sets and code systems, asked of the terminology functions.
  *
  * Most value sets that documents are bound to are loaded by nobody.  Which are
  * is kept until a table of terminology changes; a code is asked for in those only.
@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "validate/definitions.h"
 
+/* A value set, or a code system */
 typedef struct KnownSet
 {
 	char		url[512];		/* hash key, cut off */
@@ -33,6 +34,7 @@ static struct
 {
 	uint64		generation;
 	HTAB	   *sets;
+	HTAB	   *systems;
 	int8	   *bindings;		/* 0: not asked yet, 1: known, -1: not */
 	int			any;			/* some value set is loaded; -1: not asked yet */
 } kept;
@@ -46,17 +48,18 @@ refresh(void)
 		return;
 	control.hcxt = definitions_memory();
 	kept.sets = hash_create("ehr value sets", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	kept.systems = hash_create("ehr code systems", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	kept.bindings = MemoryContextAllocZero(control.hcxt, fhir_binding_count);
 	kept.any = -1;
 	kept.generation = definitions_generation();
 }
 
-/* The answer of a query that gives one boolean */
+/* The answer of a query that gives one boolean; *null where it is null (NULL: null is false) */
 static bool
-ask_query(SPIPlanPtr *plan, const char *query, int nargs, Datum *values)
+ask_query_null(SPIPlanPtr *plan, const char *query, int nargs, Datum *values, bool *null)
 {
-	Oid			types[1] = {TEXTOID};
-	bool		isnull;
+	Oid			types[2] = {TEXTOID, TEXTOID};
+	bool		isnull = true;
 	bool		result;
 
 	SPI_connect();
@@ -74,7 +77,15 @@ ask_query(SPIPlanPtr *plan, const char *query, int nargs, Datum *values)
 				 errmsg("could not read value sets")));
 	result = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) && !isnull;
 	SPI_finish();
+	if (null != NULL)
+		*null = isnull;
 	return result;
+}
+
+static bool
+ask_query(SPIPlanPtr *plan, const char *query, int nargs, Datum *values)
+{
+	return ask_query_null(plan, query, nargs, values, NULL);
 }
 
 static bool
@@ -243,5 +254,62 @@ value_set_has(const char *url, const char *system, int system_len, const char *c
 	kept_answer = find_answer(HASH_ENTER, url, system, system_len, code, code_len);
 	if (kept_answer != NULL)
 		kept_answer->answer = (int8) answer;
+	return answer;
+}
+
+/* -- code systems --------------------------------------------------------- */
+
+/* Whether a version of a code system that counts today is loaded */
+static bool
+code_system_loaded(const char *url)
+{
+	static SPIPlanPtr plan = NULL;
+	KnownSet	key;
+	KnownSet   *system;
+	bool		found;
+	Datum		value;
+
+	refresh();
+	if (definition_table_empty(TABLE_CODE_SYSTEM))
+		return false;
+	memset(&key, 0, sizeof(key));
+	strlcpy(key.url, url, sizeof(key.url));
+	system = hash_search(kept.systems, &key, HASH_FIND, NULL);
+	if (system == NULL)
+	{
+		value = CStringGetTextDatum(url);
+		key.known = ask_query(&plan, "SELECT ehr.code_system_at($1) IS NOT NULL", 1, &value);
+		system = hash_search(kept.systems, &key, HASH_ENTER, &found);
+		system->known = key.known;
+	}
+	return system->known;
+}
+
+int
+code_system_has(const char *system, int system_len, const char *code, int code_len)
+{
+	static SPIPlanPtr plan = NULL;
+	static const char question[] = "code system";
+	char	   *url = pnstrdup(system, system_len);
+	Answer	   *kept_answer;
+	Datum		values[2];
+	bool		null;
+	bool		has;
+	int			answer = -1;
+
+	if (code_system_loaded(url))
+	{
+		kept_answer = find_answer(HASH_FIND, question, system, system_len, code, code_len);
+		if (kept_answer != NULL)
+			return kept_answer->answer;
+		values[0] = CStringGetTextDatum(url);
+		values[1] = PointerGetDatum(cstring_to_text_with_len(code, code_len));
+		has = ask_query_null(&plan, "SELECT (ehr.validate_code(NULL, $1, $2) OPERATOR(pg_catalog.->>) 'result')::pg_catalog.bool", 2, values, &null);
+		answer = null ? -1 : has;
+		kept_answer = find_answer(HASH_ENTER, question, system, system_len, code, code_len);
+		if (kept_answer != NULL)
+			kept_answer->answer = (int8) answer;
+	}
+	pfree(url);
 	return answer;
 }
