@@ -350,42 +350,15 @@ check_length(Run *r, ProfileElement *element, const FhirFocus *focus)
 		profile_report(r, SEVERITY_ERROR, "too-long", "profile-length", "longer than the profile allows", NULL);
 }
 
-/*
- * Order of a value and a bound (minValue[x], maxValue[x]): -1, 0, 1; 2: they
- * do not compare. Dates compare as far as both go; quantities of one unit.
- */
-static int
-bound_order(const JsonNode *value, const JsonNode *bound)
-{
-	if (value == NULL || value->kind != bound->kind)
-		return 2;
-	if (value->kind == NODE_NUMBER)
-	{
-		long double a = strtold(pnstrdup(value->u.text, value->len), NULL);
-		long double b = strtold(pnstrdup(bound->u.text, bound->len), NULL);
-
-		return a < b ? -1 : a > b;
-	}
-	if (value->kind == NODE_STRING)
-	{
-		int			order = memcmp(value->u.text, bound->u.text, Min(Min(value->len, bound->len), 10));
-
-		return order < 0 ? -1 : order > 0;
-	}
-	if (value->kind == NODE_OBJECT && same_string(child_of(value, "code"), child_of(bound, "code")) && child_of(bound, "value") != NULL)
-		return bound_order(child_of(value, "value"), child_of(bound, "value"));
-	return 2;
-}
-
 static void
 check_bounds(Run *r, ProfileElement *element, const FhirFocus *focus)
 {
 	const JsonNode *min = element_property_like(element, "minValue");
 	const JsonNode *max = element_property_like(element, "maxValue");
 
-	if (min != NULL && bound_order(focus->node, min) == -1)
+	if (min != NULL && value_order(focus->node, min) == -1)
 		profile_report(r, SEVERITY_ERROR, "value", "profile-min-value", "below the least value that the profile allows", NULL);
-	if (max != NULL && bound_order(focus->node, max) == 1)
+	if (max != NULL && value_order(focus->node, max) == 1)
 		profile_report(r, SEVERITY_ERROR, "value", "profile-max-value", "above the greatest value that the profile allows", NULL);
 }
 

@@ -156,6 +156,9 @@ extern int	value_set_has(const char *url, const char *system, int system_len, co
 /* Whether a code system that is loaded has the code today: 1 yes, 0 no, -1 not known here */
 extern int	code_system_has(const char *system, int system_len, const char *code, int code_len);
 
+/* Whether a contained value set (#id) has a code, as far as its own lists tell: 1, 0, -1 not known; system NULL: any */
+extern int	contained_set_has(const JsonNode *contained, const JsonNode *reference, const JsonNode *system, const JsonNode *code);
+
 /* Rules of ValueSet.compose */
 extern void check_value_set(Validation *v, const FhirVisit *visit);
 
@@ -167,6 +170,9 @@ extern void validate_init(void);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);
+
+/* Order of two values of one kind, dates as far as both are precise: -1, 0, 1; 2: they do not compare */
+extern int	value_order(const JsonNode *value, const JsonNode *bound);
 
 /* What a canonical of a visited resource names: a contained resource (#id), one of the same Bundle, or a loaded one; NULL: none. */
 extern const JsonNode *definition_of(const Validation *v, const FhirVisit *visit, const JsonNode *canonical, const char *kind);

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
@@ -311,5 +312,73 @@ code_system_has(const char *system, int system_len, const char *code, int code_l
 			kept_answer->answer = (int8) answer;
 	}
 	pfree(url);
+	return answer;
+}
+
+/* -- contained value sets -------------------------------------------------- */
+
+/* Whether a list of concepts (expansion.contains, include.concept) has a code */
+static bool
+list_has(const JsonNode *list, const JsonNode *list_system, const JsonNode *system, const JsonNode *code)
+{
+	check_stack_depth();
+	for (int i = 0; i < items_of(list); i++)
+	{
+		const JsonNode *one = item_of(list, i);
+		const JsonNode *own = child_of(one, "system") != NULL ? child_of(one, "system") : list_system;
+
+		if ((same_string(child_of(one, "code"), code) && (system == NULL || own == NULL || same_string(own, system))) ||
+			list_has(child_of(one, "contains"), list_system, system, code))
+			return true;
+	}
+	return false;
+}
+
+/* What an include says of a code; -1: it cannot be told */
+static int
+include_has(const JsonNode *include, const JsonNode *system, const JsonNode *code)
+{
+	const JsonNode *own = child_of(include, "system");
+
+	if (own == NULL || child_of(include, "valueSet") != NULL)
+		return -1;
+	if (system != NULL && !same_string(own, system))
+		return 0;
+	if (child_of(include, "concept") != NULL)
+		return list_has(child_of(include, "concept"), own, system, code);
+	if (child_of(include, "filter") != NULL || own->kind != NODE_STRING)
+		return -1;
+	return code_system_has(own->u.text, (int) own->len, code->u.text, (int) code->len);
+}
+
+int
+contained_set_has(const JsonNode *contained, const JsonNode *reference, const JsonNode *system, const JsonNode *code)
+{
+	const JsonNode *set = NULL;
+	const JsonNode *includes;
+	const JsonNode *expansion;
+	int			answer = 0;
+
+	for (int i = 0; i < items_of(contained); i++)
+	{
+		const JsonNode *id = child_of(item_of(contained, i), "id");
+
+		if (id != NULL && id->kind == NODE_STRING && id->len == reference->len - 1 && memcmp(id->u.text, reference->u.text + 1, id->len) == 0)
+			set = item_of(contained, i);
+	}
+	if (set == NULL)
+		return -1;
+	expansion = child_of(set, "expansion");
+	if (expansion != NULL)
+		return list_has(child_of(expansion, "contains"), NULL, system, code);
+	includes = child_of(child_of(set, "compose"), "include");
+	if (child_of(child_of(set, "compose"), "exclude") != NULL)
+		return -1;
+	for (int i = 0; i < items_of(includes) && answer != 1; i++)
+	{
+		int			one = include_has(item_of(includes, i), system, code);
+
+		answer = one == 1 ? 1 : Min(answer, one);
+	}
 	return answer;
 }
