@@ -10,6 +10,7 @@
 
 #include "miscadmin.h"
 
+#include "core/code_form.h"
 #include "fhir/fhir_tree.h"
 #include "validate/validate.h"
 
@@ -64,6 +65,13 @@ is_common(const JsonNode *code)
 	return false;
 }
 
+/* Whether a system can have a code, by the form of its codes and by what is loaded */
+static bool
+code_possible(const char *system, int system_len, const char *code, int code_len)
+{
+	return code_form_valid(system, system_len, code, code_len) && code_system_has(system, system_len, code, code_len) != 0;
+}
+
 /* A Coding as a filter's value names it, system#code or system|code; without a system it is one of `system` */
 static bool
 coding_known(const JsonNode *system, const char *text, int len)
@@ -73,8 +81,8 @@ coding_known(const JsonNode *system, const char *text, int len)
 	if (mark == NULL)
 		mark = memchr(text, '|', len);
 	if (mark == NULL)
-		return code_system_has(system->u.text, (int) system->len, text, len) != 0;
-	return code_system_has(text, (int) (mark - text), mark + 1, (int) (text + len - mark - 1)) != 0;
+		return code_possible(system->u.text, (int) system->len, text, len);
+	return code_possible(text, (int) (mark - text), mark + 1, (int) (text + len - mark - 1));
 }
 
 static bool
@@ -208,7 +216,8 @@ check_rule(Compose *c, const JsonNode *rule, const char *place)
 		const JsonNode *code = child_of(item_of(concepts, i), "code");
 
 		CHECK_FOR_INTERRUPTS();
-		if (code != NULL && code->kind == NODE_STRING && code_system_has(c->system->u.text, (int) c->system->len, code->u.text, (int) code->len) == 0)
+		if (code != NULL && code->kind == NODE_STRING &&
+			!code_possible(c->system->u.text, (int) c->system->len, code->u.text, (int) code->len))
 			say(c, "business-rule", "concept-unknown", "the code system does not have the code", NULL, psprintf("%s.concept[%d].code", place, i));
 	}
 }

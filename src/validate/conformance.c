@@ -176,6 +176,39 @@ check_concept_properties(Validation *v, const JsonNode *concepts, const Property
 	}
 }
 
+/* codesystem.html#supplements: a system that supplements another has the content "supplement", and the codes of the other. */
+static void
+check_supplement(Validation *v, const FhirVisit *visit)
+{
+	const JsonNode *supplements = child_of(visit->node, "supplements");
+	const JsonNode *concepts = child_of(visit->node, "concept");
+	bool		supplement = text_is(child_of(visit->node, "content"), "supplement");
+	char		path[FHIR_PATH_SIZE];
+	int			base_len;
+
+	if (supplement == (supplements != NULL))
+	{
+		if (!supplement || supplements->kind != NODE_STRING)
+			return;
+		base_len = (int) strcspn(pnstrdup(supplements->u.text, supplements->len), "|");
+		for (int i = 0; i < items_of(concepts) && !v->full; i++)
+		{
+			const JsonNode *code = child_of(item_of(concepts, i), "code");
+
+			CHECK_FOR_INTERRUPTS();
+			if (code == NULL || code->kind != NODE_STRING || code_system_has(supplements->u.text, base_len, code->u.text, (int) code->len) != 0)
+				continue;
+			fhir_place_path(visit->place, psprintf("concept[%d].code", i), -1, path);
+			add_issue(v, SEVERITY_ERROR, "business-rule", "supplement-code", "the code system that is supplemented does not have the code", NULL, path);
+		}
+		return;
+	}
+	fhir_place_path(visit->place, "content", -1, path);
+	add_issue(v, SEVERITY_ERROR, "business-rule", "supplement-content",
+			  supplement ? "a supplement names the code system that it supplements" : "what supplements another code system has the content \"supplement\"",
+			  NULL, path);
+}
+
 /* CodeSystem.property.code identifies a property; concept.property.code is "a reference to CodeSystem.property.code" */
 static void
 check_code_system(Validation *v, const FhirVisit *visit)
@@ -183,6 +216,7 @@ check_code_system(Validation *v, const FhirVisit *visit)
 	const JsonNode *properties = child_of(visit->node, "property");
 	PropertyTable table = {NULL, 0, properties};
 
+	check_supplement(v, visit);
 	if (properties != NULL && properties->kind != NODE_ARRAY)
 		return;
 	table.codes = palloc((items_of(properties) + 1) * sizeof(JsonNode));

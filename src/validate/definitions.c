@@ -47,6 +47,8 @@ static struct
 	int			extensions;		/* -1: not counted yet */
 	GlobalProfile *globals;
 	int			global_count;	/* -1: not read yet */
+	char	  **supplements;	/* URLs of code systems */
+	int			supplement_count;	/* -1: not read yet */
 	uint64		generation;
 	Oid			relations[lengthof(relation_names)];	/* InvalidOid: not read yet */
 	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
@@ -128,6 +130,7 @@ definitions_memory(void)
 	kept.transaction = GetCurrentTransactionStartTimestamp();
 	kept.extensions = -1;
 	kept.global_count = -1;
+	kept.supplement_count = -1;
 	memset(kept.empty, 0, sizeof(kept.empty));
 	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = kept.memory;
@@ -324,6 +327,35 @@ global_profiles(const GlobalProfile **profiles)
 	}
 	*profiles = kept.globals;
 	return kept.global_count;
+}
+
+/* R4 codesystem.html#supplements: a supplement adds to another system's codes and defines none. */
+bool
+is_supplement(const JsonNode *system)
+{
+	if (definition_table_empty(TABLE_DEFINITION))
+		return false;
+	if (kept.supplement_count < 0)
+	{
+		SPI_connect();
+		if (SPI_execute("SELECT d.url FROM ehr.definition d WHERE d.kind OPERATOR(pg_catalog.=) 'CodeSystem'"
+						" AND (d.doc OPERATOR(pg_catalog.?) 'supplements' OR d.doc OPERATOR(pg_catalog.->>) 'content' OPERATOR(pg_catalog.=) 'supplement')",
+						true, 0) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not read definitions")));
+		kept.supplements = MemoryContextAlloc(kept.memory, (SPI_processed + 1) * sizeof(char *));
+		for (uint64 i = 0; i < SPI_processed; i++)
+			kept.supplements[i] = MemoryContextStrdup(kept.memory, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		kept.supplement_count = (int) SPI_processed;
+		SPI_finish();
+	}
+	for (int i = 0; i < kept.supplement_count; i++)
+	{
+		if (text_is(system, kept.supplements[i]))
+			return true;
+	}
+	return false;
 }
 
 /* -- elements ------------------------------------------------------------- */

@@ -59,6 +59,9 @@ typedef struct GlobalProfile
 /* Those of all loaded implementation guides; their number */
 extern int	global_profiles(const GlobalProfile **profiles);
 
+/* Whether a code system that is loaded supplements another, and so defines no codes */
+extern bool is_supplement(const JsonNode *system);
+
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 

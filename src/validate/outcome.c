@@ -157,7 +157,9 @@ visit(void *arg, const FhirVisit *at)
 		return;
 	check_invariants(v, at);
 	check_bindings(v, at);
-	if (at->type == fhir_reference_type)
+	if (at->type == fhir_coding_type)
+		check_coding(v, at);
+	else if (at->type == fhir_reference_type)
 		check_contained_reference(v, at);
 	else if (at->type == fhir_extension_type)
 	{

@@ -109,6 +109,9 @@ extern const FhirConstraint *invariant_constraint(int invariant);
 extern void check_invariants(Validation *v, const FhirVisit *visit);
 extern void check_bindings(Validation *v, const FhirVisit *visit);
 
+/* A Coding by itself: its system, and whether the system can have the code */
+extern void check_coding(Validation *v, const FhirVisit *visit);
+
 /* ref-1, dom-3 */
 extern void check_contained_reference(Validation *v, const FhirVisit *visit);
 extern void check_contained_used(Validation *v, const FhirVisit *visit);
@@ -153,7 +156,10 @@ extern bool binding_known(int binding);
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
 
-/* Whether a code system that is loaded has the code today: 1 yes, 0 no, -1 not known here */
+/* Whether a code system is loaded */
+extern bool code_system_known(const char *url);
+
+/* Whether some loaded version of a code system has the code: 1 yes, 0 no, -1 not known here */
 extern int	code_system_has(const char *system, int system_len, const char *code, int code_len);
 
 /* Whether a contained value set (#id) has a code, as far as its own lists tell: 1, 0, -1 not known; system NULL: any */

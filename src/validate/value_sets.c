@@ -260,9 +260,8 @@ value_set_has(const char *url, const char *system, int system_len, const char *c
 
 /* -- code systems --------------------------------------------------------- */
 
-/* Whether a version of a code system that counts today is loaded */
-static bool
-code_system_loaded(const char *url)
+bool
+code_system_known(const char *url)
 {
 	static SPIPlanPtr plan = NULL;
 	KnownSet	key;
@@ -270,42 +269,50 @@ code_system_loaded(const char *url)
 	bool		found;
 	Datum		value;
 
-	refresh();
 	if (definition_table_empty(TABLE_CODE_SYSTEM))
 		return false;
+	refresh();
 	memset(&key, 0, sizeof(key));
 	strlcpy(key.url, url, sizeof(key.url));
 	system = hash_search(kept.systems, &key, HASH_FIND, NULL);
 	if (system == NULL)
 	{
 		value = CStringGetTextDatum(url);
-		key.known = ask_query(&plan, "SELECT ehr.code_system_at($1) IS NOT NULL", 1, &value);
+		key.known = ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.code_system s WHERE s.url OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1))",
+							  1, &value);
 		system = hash_search(kept.systems, &key, HASH_ENTER, &found);
 		system->known = key.known;
 	}
 	return system->known;
 }
 
+/* Of several versions any may be meant: a document may be older than the one that counts today. */
 int
 code_system_has(const char *system, int system_len, const char *code, int code_len)
 {
 	static SPIPlanPtr plan = NULL;
 	static const char question[] = "code system";
-	char	   *url = pnstrdup(system, system_len);
+	char	   *url;
 	Answer	   *kept_answer;
 	Datum		values[2];
 	bool		null;
 	bool		has;
 	int			answer = -1;
 
-	if (code_system_loaded(url))
+	if (definition_table_empty(TABLE_CODE_SYSTEM))
+		return -1;
+	url = pnstrdup(system, system_len);
+	if (code_system_known(url))
 	{
 		kept_answer = find_answer(HASH_FIND, question, system, system_len, code, code_len);
 		if (kept_answer != NULL)
 			return kept_answer->answer;
 		values[0] = CStringGetTextDatum(url);
 		values[1] = PointerGetDatum(cstring_to_text_with_len(code, code_len));
-		has = ask_query_null(&plan, "SELECT (ehr.validate_code(NULL, $1, $2) OPERATOR(pg_catalog.->>) 'result')::pg_catalog.bool", 2, values, &null);
+		has = ask_query_null(&plan, "SELECT CASE WHEN pg_catalog.bool_or(EXISTS (SELECT FROM ehr.concept c WHERE c.system OPERATOR(pg_catalog.=) s.id"
+							 " AND c.key OPERATOR(pg_catalog.=) ehr.concept_key(s.hierarchy, s.case_sensitive, $2))) THEN true"
+							 " WHEN pg_catalog.bool_and(s.content OPERATOR(pg_catalog.=) 'complete') THEN false END"
+							 " FROM ehr.code_system s WHERE s.url OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1)", 2, values, &null);
 		answer = null ? -1 : has;
 		kept_answer = find_answer(HASH_ENTER, question, system, system_len, code, code_len);
 		if (kept_answer != NULL)
