@@ -13,6 +13,9 @@
 #include "fhir/fhir_tree.h"
 #include "validate/definitions.h"
 
+static const char not_a_system[] = "the URL of a value set stands where that of a code system has to";
+static const char name_the_system[] = "A value set lists codes of code systems: name the system that defines the code.";
+
 static void
 say(Validation *v, const FhirVisit *visit, const char *code, const char *rule, const char *text, const char *hint, const char *child)
 {
@@ -28,52 +31,76 @@ begins(const JsonNode *text, const char *prefix, size_t len)
 	return text->len > len && memcmp(text->u.text, prefix, len) == 0;
 }
 
-/* Whether a URL is that of a value set: in HL7's own name spaces by its form, else where it is loaded and no code system is */
+/* A value set of HL7's own, by the name space that its URL is in */
 static bool
-names_value_set(const JsonNode *system)
+is_hl7_value_set(const JsonNode *url)
 {
 	static const char r4[] = "http://hl7.org/fhir/ValueSet/";
 	static const char terminology[] = "http://terminology.hl7.org/ValueSet/";
-	char	   *url;
-	bool		known;
 
-	if (begins(system, r4, sizeof(r4) - 1) || begins(system, terminology, sizeof(terminology) - 1))
-		return true;
-	if (definition_table_empty(TABLE_VALUE_SET))
+	/* most systems are told from both by the first letter that differs */
+	if (url->len < sizeof(r4))
 		return false;
-	url = pnstrdup(system->u.text, system->len);
-	known = value_set_known(url) && !code_system_known(url);
-	pfree(url);
-	return known;
+	return url->u.text[7] == 'h' ? begins(url, r4, sizeof(r4) - 1) : url->u.text[7] == 't' && begins(url, terminology, sizeof(terminology) - 1);
+}
+
+/* What only definitions that are loaded tell of a system and its code; true: something was said */
+static bool
+check_loaded(Validation *v, const FhirVisit *visit, const JsonNode *system, const JsonNode *code)
+{
+	if (value_set_loaded(system->u.text, (int) system->len) && !code_system_loaded(system->u.text, (int) system->len))
+		say(v, visit, "invalid", "coding-system", not_a_system, name_the_system, "system");
+	else if (is_supplement(system))
+		say(v, visit, "not-found", "coding-system", "the code system is a supplement, which defines no codes",
+			"Name the code system that it supplements.", "system");
+	else if (code != NULL && code_system_has(system->u.text, (int) system->len, code->u.text, (int) code->len) == 0)
+		say(v, visit, "code-invalid", "coding-unknown", "the code system does not have the code", NULL, "code");
+	else
+		return false;
+	return true;
+}
+
+/* Whether nothing is loaded that could say anything of codes; asked once a validation */
+static bool
+nothing_loaded(Validation *v)
+{
+	if (v->terminology == 0)
+	{
+		bool		definitions = definition_table_empty(TABLE_DEFINITION);
+		bool		sets = definition_table_empty(TABLE_VALUE_SET);
+		bool		systems = definition_table_empty(TABLE_CODE_SYSTEM);
+
+		v->terminology = definitions && sets && systems ? -1 : 1;
+	}
+	return v->terminology < 0;
 }
 
 void
 check_coding(Validation *v, const FhirVisit *visit)
 {
-	const JsonNode *system = child_of(visit->node, "system");
-	const JsonNode *code = child_of(visit->node, "code");
+	const JsonNode *system = NULL;
+	const JsonNode *code = NULL;
 
-	if (system == NULL || system->kind != NODE_STRING || system->len == 0)
+	for (uint32 i = 0; i < visit->node->len; i++)
+	{
+		const JsonNode *child = &visit->node->u.children[i];
+
+		if (child->kind != NODE_STRING)
+			continue;
+		if (child->key_len == 4 && memcmp(child->key, "code", 4) == 0)
+			code = child;
+		else if (child->key_len == 6 && memcmp(child->key, "system", 6) == 0)
+			system = child;
+	}
+	if (system == NULL || system->len == 0)
 		return;
 	if (memchr(system->u.text, ':', system->len) == NULL)
-	{
 		say(v, visit, "invalid", "coding-system", "the code system's URI is not absolute", "Name a code system by its canonical URL.", "system");
+	else if (is_hl7_value_set(system))
+		say(v, visit, "invalid", "coding-system", not_a_system, name_the_system, "system");
+	else if (!nothing_loaded(v) && check_loaded(v, visit, system, code))
 		return;
-	}
-	if (names_value_set(system))
-	{
-		say(v, visit, "invalid", "coding-system", "the URL of a value set stands where that of a code system has to",
-			"A value set lists codes of code systems: name the system that defines the code.", "system");
-		return;
-	}
-	if (is_supplement(system))
-		say(v, visit, "not-found", "coding-system", "the code system is a supplement, which defines no codes",
-			"Name the code system that it supplements.", "system");
-	else if (code == NULL || code->kind != NODE_STRING)
-		return;
-	else if (!code_form_valid(system->u.text, system->len, code->u.text, code->len))
+	else if (code != NULL && !code_form_valid(system->u.text, system->len, code->u.text, code->len))
 		say(v, visit, "code-invalid", "coding-form", "the code does not have the form of the system's codes",
 			"Look for a mistyped digit: the last one checks the others.", "code");
-	else if (code_system_has(system->u.text, (int) system->len, code->u.text, (int) code->len) == 0)
-		say(v, visit, "code-invalid", "coding-unknown", "the code system does not have the code", NULL, "code");
 }

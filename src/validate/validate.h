@@ -66,6 +66,7 @@ typedef struct Validation
 	bool		full;
 	ContainedIds contained;
 	BundleUrls	bundle;
+	int8		terminology;	/* something is loaded that says what codes there are: 1, -1; 0: not looked yet */
 	struct HTAB *targets;		/* of references: whether they conform to their profiles; NULL: none asked yet */
 } Validation;
 
@@ -156,8 +157,9 @@ extern bool binding_known(int binding);
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
 
-/* Whether a code system is loaded */
-extern bool code_system_known(const char *url);
+/* Whether a code system, a value set of this URL (without a version) is loaded */
+extern bool code_system_loaded(const char *url, int len);
+extern bool value_set_loaded(const char *url, int len);
 
 /* Whether some loaded version of a code system has the code: 1 yes, 0 no, -1 not known here */
 extern int	code_system_has(const char *system, int system_len, const char *code, int code_len);

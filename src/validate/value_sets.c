@@ -30,12 +30,21 @@ typedef struct KnownSet
 	bool		known;
 } KnownSet;
 
+/* URLs of what is loaded, sorted */
+typedef struct UrlList
+{
+	bool		ready;
+	JsonNode   *urls;			/* key: the URL */
+	int			count;
+} UrlList;
+
 /* Dropped with the loaded definitions */
 static struct
 {
 	uint64		generation;
 	HTAB	   *sets;
-	HTAB	   *systems;
+	UrlList		set_urls;
+	UrlList		system_urls;
 	int8	   *bindings;		/* 0: not asked yet, 1: known, -1: not */
 	int			any;			/* some value set is loaded; -1: not asked yet */
 } kept;
@@ -49,7 +58,8 @@ refresh(void)
 		return;
 	control.hcxt = definitions_memory();
 	kept.sets = hash_create("ehr value sets", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	kept.systems = hash_create("ehr code systems", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	memset(&kept.set_urls, 0, sizeof(kept.set_urls));
+	memset(&kept.system_urls, 0, sizeof(kept.system_urls));
 	kept.bindings = MemoryContextAllocZero(control.hcxt, fhir_binding_count);
 	kept.any = -1;
 	kept.generation = definitions_generation();
@@ -260,30 +270,73 @@ value_set_has(const char *url, const char *system, int system_len, const char *c
 
 /* -- code systems --------------------------------------------------------- */
 
-bool
-code_system_known(const char *url)
+/* Reads a query's URLs once; every Coding asks for its system among them. */
+static const UrlList *
+read_urls(UrlList *list, const char *query)
 {
-	static SPIPlanPtr plan = NULL;
-	KnownSet	key;
-	KnownSet   *system;
-	bool		found;
-	Datum		value;
+	MemoryContext memory = definitions_memory();
 
+	SPI_connect();
+	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not read value sets")));
+	list->urls = MemoryContextAllocZero(memory, (SPI_processed + 1) * sizeof(JsonNode));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *url = MemoryContextStrdup(memory, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+
+		list->urls[i].key = url;
+		list->urls[i].key_len = strlen(url);
+	}
+	list->count = (int) SPI_processed;
+	SPI_finish();
+	json_sort_nodes(list->urls, list->count);
+	list->ready = true;
+	return list;
+}
+
+static bool
+has_url(const UrlList *list, const char *url, size_t len)
+{
+	int			low = 0,
+				high = list->count - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+		int			order = fhir_compare(url, len, list->urls[mid].key, list->urls[mid].key_len);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = mid - 1;
+		else
+			low = mid + 1;
+	}
+	return false;
+}
+
+bool
+code_system_loaded(const char *url, int len)
+{
 	if (definition_table_empty(TABLE_CODE_SYSTEM))
 		return false;
 	refresh();
-	memset(&key, 0, sizeof(key));
-	strlcpy(key.url, url, sizeof(key.url));
-	system = hash_search(kept.systems, &key, HASH_FIND, NULL);
-	if (system == NULL)
-	{
-		value = CStringGetTextDatum(url);
-		key.known = ask_query(&plan, "SELECT EXISTS (SELECT FROM ehr.code_system s WHERE s.url OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1))",
-							  1, &value);
-		system = hash_search(kept.systems, &key, HASH_ENTER, &found);
-		system->known = key.known;
-	}
-	return system->known;
+	if (!kept.system_urls.ready)
+		(void) read_urls(&kept.system_urls, "SELECT DISTINCT s.url FROM ehr.code_system s");
+	return has_url(&kept.system_urls, url, len);
+}
+
+bool
+value_set_loaded(const char *url, int len)
+{
+	if (definition_table_empty(TABLE_VALUE_SET))
+		return false;
+	refresh();
+	if (!kept.set_urls.ready)
+		(void) read_urls(&kept.set_urls, "SELECT DISTINCT v.url FROM ehr.value_set v");
+	return has_url(&kept.set_urls, url, len);
 }
 
 /* Of several versions any may be meant: a document may be older than the one that counts today. */
@@ -292,33 +345,28 @@ code_system_has(const char *system, int system_len, const char *code, int code_l
 {
 	static SPIPlanPtr plan = NULL;
 	static const char question[] = "code system";
-	char	   *url;
 	Answer	   *kept_answer;
 	Datum		values[2];
 	bool		null;
 	bool		has;
 	int			answer = -1;
 
-	if (definition_table_empty(TABLE_CODE_SYSTEM))
-		return -1;
-	url = pnstrdup(system, system_len);
-	if (code_system_known(url))
+	if (code_system_loaded(system, system_len))
 	{
 		kept_answer = find_answer(HASH_FIND, question, system, system_len, code, code_len);
 		if (kept_answer != NULL)
 			return kept_answer->answer;
-		values[0] = CStringGetTextDatum(url);
+		values[0] = PointerGetDatum(cstring_to_text_with_len(system, system_len));
 		values[1] = PointerGetDatum(cstring_to_text_with_len(code, code_len));
 		has = ask_query_null(&plan, "SELECT CASE WHEN pg_catalog.bool_or(EXISTS (SELECT FROM ehr.concept c WHERE c.system OPERATOR(pg_catalog.=) s.id"
 							 " AND c.key OPERATOR(pg_catalog.=) ehr.concept_key(s.hierarchy, s.case_sensitive, $2))) THEN true"
 							 " WHEN pg_catalog.bool_and(s.content OPERATOR(pg_catalog.=) 'complete') THEN false END"
-							 " FROM ehr.code_system s WHERE s.url OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1)", 2, values, &null);
+							 " FROM ehr.code_system s WHERE s.url OPERATOR(pg_catalog.=) $1", 2, values, &null);
 		answer = null ? -1 : has;
 		kept_answer = find_answer(HASH_ENTER, question, system, system_len, code, code_len);
 		if (kept_answer != NULL)
 			kept_answer->answer = (int8) answer;
 	}
-	pfree(url);
 	return answer;
 }
 
