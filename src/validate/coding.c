@@ -60,28 +60,14 @@ check_loaded(Validation *v, const FhirVisit *visit, const JsonNode *system, cons
 	return true;
 }
 
-/* Whether nothing is loaded that could say anything of codes; asked once a validation */
-static bool
-nothing_loaded(Validation *v)
-{
-	if (v->terminology == 0)
-	{
-		bool		definitions = definition_table_empty(TABLE_DEFINITION);
-		bool		sets = definition_table_empty(TABLE_VALUE_SET);
-		bool		systems = definition_table_empty(TABLE_CODE_SYSTEM);
-
-		v->terminology = definitions && sets && systems ? -1 : 1;
-	}
-	return v->terminology < 0;
-}
-
 void
 check_coding(Validation *v, const FhirVisit *visit)
 {
 	const JsonNode *system = NULL;
 	const JsonNode *code = NULL;
 
-	for (uint32 i = 0; i < visit->node->len; i++)
+	/* shorter keys come first */
+	for (uint32 i = 0; i < visit->node->len && visit->node->u.children[i].key_len <= 6; i++)
 	{
 		const JsonNode *child = &visit->node->u.children[i];
 
@@ -98,7 +84,7 @@ check_coding(Validation *v, const FhirVisit *visit)
 		say(v, visit, "invalid", "coding-system", "the code system's URI is not absolute", "Name a code system by its canonical URL.", "system");
 	else if (is_hl7_value_set(system))
 		say(v, visit, "invalid", "coding-system", not_a_system, name_the_system, "system");
-	else if (!nothing_loaded(v) && check_loaded(v, visit, system, code))
+	else if (!definitions_none() && check_loaded(v, visit, system, code))
 		return;
 	else if (code != NULL && !code_form_valid(system->u.text, system->len, code->u.text, code->len))
 		say(v, visit, "code-invalid", "coding-form", "the code does not have the form of the system's codes",

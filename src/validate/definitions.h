@@ -76,6 +76,9 @@ typedef enum DefinitionTable
 /* Whether the table has never had a row, as far as its file tells: much cheaper than a query. False: it may have some. */
 extern bool definition_table_empty(DefinitionTable table);
 
+/* The same of all of these tables */
+extern bool definitions_none(void);
+
 /* Memory that the loaded definitions live in, and all that is kept with them */
 extern MemoryContext definitions_memory(void);
 

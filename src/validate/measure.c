@@ -258,6 +258,8 @@ check_measure_report(Validation *v, const FhirVisit *visit)
 	const JsonNode *measure = definition_of(v, visit, child_of(visit->node, "measure"), "Measure");
 	MeasureRun	run = {v, visit, "", false};
 
+	if (measure == NULL)
+		check_canonical(v, visit, "measure", "Measure");
 	if (measure == NULL || text_is(child_of(visit->node, "type"), "data-collection"))
 		return;
 	run.scoring = scoring_of(measure);

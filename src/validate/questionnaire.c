@@ -276,6 +276,8 @@ check_questionnaire_response(Validation *v, const FhirVisit *visit)
 	Answers		a = {v, questionnaire};
 
 	if (questionnaire == NULL)
+		check_canonical(v, visit, "questionnaire", "Questionnaire");
+	if (questionnaire == NULL)
 		return;
 	fhir_place_path(visit->place, NULL, -1, path);
 	initStringInfo(&a.path);

@@ -66,7 +66,6 @@ typedef struct Validation
 	bool		full;
 	ContainedIds contained;
 	BundleUrls	bundle;
-	int8		terminology;	/* something is loaded that says what codes there are: 1, -1; 0: not looked yet */
 	struct HTAB *targets;		/* of references: whether they conform to their profiles; NULL: none asked yet */
 } Validation;
 
@@ -178,6 +177,9 @@ extern void validate_init(void);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);
+
+/* A canonical of the visited object that must name a resource of a type, where it is known that it names another */
+extern void check_canonical(Validation *v, const FhirVisit *visit, const char *child, const char *kind);
 
 /* Order of two values of one kind, dates as far as both are precise: -1, 0, 1; 2: they do not compare */
 extern int	value_order(const JsonNode *value, const JsonNode *bound);
