@@ -16,6 +16,8 @@
 static const char not_a_system[] = "the URL of a value set stands where that of a code system has to";
 static const char name_the_system[] = "A value set lists codes of code systems: name the system that defines the code.";
 
+static const char no_code[] = "the code system does not have the code";
+
 static void
 say(Validation *v, const FhirVisit *visit, const char *code, const char *rule, const char *text, const char *hint, const char *child)
 {
@@ -44,6 +46,22 @@ is_hl7_value_set(const JsonNode *url)
 	return url->u.text[7] == 'h' ? begins(url, r4, sizeof(r4) - 1) : url->u.text[7] == 't' && begins(url, terminology, sizeof(terminology) - 1);
 }
 
+/* A code system that R4 itself defines, as its URL has it; those of sid/ are others' */
+static bool
+is_own(const JsonNode *system)
+{
+	static const char prefix[] = "http://hl7.org/fhir/";
+	size_t		skip = sizeof(prefix) - 1;
+
+	return system->len > skip && system->u.text[7] == 'h' && memcmp(system->u.text, prefix, skip) == 0 && memcmp(system->u.text + skip, "sid/", Min(4, system->len - skip)) != 0;
+}
+
+static bool
+lacks_code(const JsonNode *system, const JsonNode *code)
+{
+	return code_system_has(system->u.text, (int) system->len, code->u.text, (int) code->len) == 0;
+}
+
 /* What only definitions that are loaded tell of a system and its code; true: something was said */
 static bool
 check_loaded(Validation *v, const FhirVisit *visit, const JsonNode *system, const JsonNode *code)
@@ -53,8 +71,8 @@ check_loaded(Validation *v, const FhirVisit *visit, const JsonNode *system, cons
 	else if (is_supplement(system))
 		say(v, visit, "not-found", "coding-system", "the code system is a supplement, which defines no codes",
 			"Name the code system that it supplements.", "system");
-	else if (code != NULL && code_system_has(system->u.text, (int) system->len, code->u.text, (int) code->len) == 0)
-		say(v, visit, "code-invalid", "coding-unknown", "the code system does not have the code", NULL, "code");
+	else if (code != NULL && lacks_code(system, code))
+		say(v, visit, "code-invalid", "coding-unknown", no_code, NULL, "code");
 	else
 		return false;
 	return true;
@@ -86,6 +104,8 @@ check_coding(Validation *v, const FhirVisit *visit)
 		say(v, visit, "invalid", "coding-system", not_a_system, name_the_system, "system");
 	else if (!definitions_none() && check_loaded(v, visit, system, code))
 		return;
+	else if (code != NULL && is_own(system) && lacks_code(system, code))
+		say(v, visit, "code-invalid", "coding-unknown", no_code, NULL, "code");
 	else if (code != NULL && !code_form_valid(system->u.text, system->len, code->u.text, code->len))
 		say(v, visit, "code-invalid", "coding-form", "the code does not have the form of the system's codes",
 			"Look for a mistyped digit: the last one checks the others.", "code");

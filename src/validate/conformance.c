@@ -279,7 +279,7 @@ mapped_set(const JsonNode *map, const char *uri, const char *canonical)
 	if (url == NULL || url->kind != NODE_STRING)
 		return NULL;
 	text = pnstrdup(url->u.text, url->len);
-	return fhir_value_set_find(text, strcspn(text, "|")) == NULL && value_set_known(text) ? text : NULL;
+	return value_set_loaded(text, (int) strcspn(text, "|")) ? text : NULL;
 }
 
 static void

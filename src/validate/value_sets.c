@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "core/fhir_terms.h"
 #include "validate/definitions.h"
 
 /* A value set, or a code system */
@@ -117,8 +118,9 @@ any_loaded(void)
 	return kept.any != 0;
 }
 
-bool
-value_set_known(const char *url)
+/* Whether a value set is loaded, or is one of R4's required bindings */
+static bool
+loaded_or_required(const char *url)
 {
 	static SPIPlanPtr plan = NULL;
 	KnownSet	key;
@@ -147,12 +149,20 @@ value_set_known(const char *url)
 }
 
 bool
+value_set_known(const char *url)
+{
+	size_t		len = strcspn(url, "|");
+
+	return loaded_or_required(url) || fhir_terms_value_set(url, len) != NULL || fhir_terms_open_set(url, len) != NULL;
+}
+
+bool
 binding_known(int binding)
 {
 	refresh();
 	if (kept.bindings[binding] == 0)
 	{
-		bool		known = value_set_known(fhir_bindings[binding].value_set);
+		bool		known = loaded_or_required(fhir_bindings[binding].value_set);
 
 		kept.bindings[binding] = known ? 1 : -1;
 	}
@@ -250,14 +260,27 @@ ask_value_set(const char *url, const char *system, int system_len, const char *c
 	return DatumGetBool(result) ? 1 : 0;
 }
 
+/* R4's own value sets besides those of required bindings; of some only the code systems are known */
+static int
+compiled_has(const char *url, const char *system, int system_len, const char *code, int code_len)
+{
+	size_t		len = strcspn(url, "|");
+	const FhirTerms *terms = fhir_terms_value_set(url, len);
+
+	if (terms != NULL)
+		return fhir_terms_have(terms, code, code_len, system, system_len);
+	terms = system == NULL ? NULL : fhir_terms_open_set(url, len);
+	return terms == NULL || fhir_terms_have(terms, system, system_len, NULL, 0) ? -1 : 0;
+}
+
 int
 value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len)
 {
 	Answer	   *kept_answer;
 	int			answer;
 
-	if (!value_set_known(url))
-		return -1;
+	if (!loaded_or_required(url))
+		return compiled_has(url, system, system_len, code, code_len);
 	kept_answer = find_answer(HASH_FIND, url, system, system_len, code, code_len);
 	if (kept_answer != NULL)
 		return kept_answer->answer;
@@ -345,6 +368,7 @@ code_system_has(const char *system, int system_len, const char *code, int code_l
 {
 	static SPIPlanPtr plan = NULL;
 	static const char question[] = "code system";
+	const FhirTerms *terms;
 	Answer	   *kept_answer;
 	Datum		values[2];
 	bool		null;
@@ -366,8 +390,10 @@ code_system_has(const char *system, int system_len, const char *code, int code_l
 		kept_answer = find_answer(HASH_ENTER, question, system, system_len, code, code_len);
 		if (kept_answer != NULL)
 			kept_answer->answer = (int8) answer;
+		return answer;
 	}
-	return answer;
+	terms = fhir_terms_code_system(system, system_len);
+	return terms == NULL ? -1 : fhir_terms_have(terms, code, code_len, NULL, 0);
 }
 
 /* -- contained value sets -------------------------------------------------- */
