@@ -107,7 +107,7 @@ belongs_to(const JsonNode *definitions, const JsonNode *result, int place)
 	}
 	if (items_of(definitions) == 1 && (!coded || child_of(item_of(definitions, 0), "code") == NULL))
 		return 0;
-	if (!coded && place < items_of(definitions) && child_of(item_of(definitions, place), "code") == NULL)
+	if (place < items_of(definitions) && child_of(item_of(definitions, place), "code") == NULL)
 		return place;
 	return -1;
 }

@@ -503,7 +503,7 @@ run_slicing(Run *r, const Slicing *slicing, const Values *values)
 			appendStringInfo(&r->path, ":%.*s", slicing->slices[s]->slice_len, slicing->slices[s]->slice);
 		profile_check_count(r, slicing->slices[s], members[s].count);
 		profile_pop(r, length);
-		if (again.count > 0)
+		if (again.count > 0 && members[s].count > 0)
 			run_slicing(r, &again, &members[s]);
 		pfree(again.slices);
 	}

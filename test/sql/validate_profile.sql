@@ -193,7 +193,7 @@ CREATE FUNCTION pg_temp.answers(items text) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT jsonb_build_object('resourceType', 'QuestionnaireResponse', 'status', 'completed', 'questionnaire', 'http://example.vn/q|2', 'item', items::jsonb)
 $$;
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueInteger":3}]},{"linkId":"1.2","answer":[{"valueString":"abc"}]}]},
-	{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"a"},"item":[{"linkId":"2.1","answer":[{"valueString":"x"}]}]}]}]'));
+	{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"a"},"item":[{"linkId":"2.1","answer":[{"valueString":"x"}]}]}]},{"linkId":"3","answer":[{"valueBoolean":true}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"c"}}]},{"linkId":"1","item":[{"linkId":"1.2","answer":[{"valueString":"abcd"}]},{"linkId":"2.1"}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueString":"3"},{"valueInteger":3}]}]},{"linkId":"4","answer":[{"valueString":"x"}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueString":"3"}]}]}, {"linkId":"1"}]'));
