@@ -181,6 +181,23 @@ check_one(BundleWalk *w, const JsonNode *reference)
 				  NULL, psprintf("Bundle.entry[%d].resource", w->entry));
 }
 
+/* search.html#entry-mode, http.html#read: what a search finds has an id, what it says of itself is an OperationOutcome. */
+static void
+check_found(Validation *v, const JsonNode *entry, int index)
+{
+	const JsonNode *resource = child_of(entry, "resource");
+	const JsonNode *mode = child_of(child_of(entry, "search"), "mode");
+	bool		outcome = text_is(child_of(resource, "resourceType"), "OperationOutcome");
+
+	if (resource == NULL)
+		return;
+	if (text_is(mode, "outcome") && !outcome)
+		add_issue(v, SEVERITY_ERROR, "invalid", "bundle-search", "what a search says of itself is an OperationOutcome", NULL,
+				  psprintf("Bundle.entry[%d].search.mode", index));
+	else if (!outcome && child_of(resource, "id") == NULL)
+		add_issue(v, SEVERITY_ERROR, "invalid", "bundle-search", "what a search finds has an id", NULL, psprintf("Bundle.entry[%d].resource", index));
+}
+
 /* Every "reference" string of a resource; entries' resources hold no Bundles that would count */
 static void
 walk(BundleWalk *w, const JsonNode *node)
@@ -210,7 +227,11 @@ check_bundle(Validation *v, const FhirVisit *visit)
 	if (entries == NULL || entries->kind != NODE_ARRAY)
 		return;
 	for (uint32 i = 0; i < entries->len && !v->full; i++)
+	{
 		check_full_url(v, &entries->u.children[i], (int) i);
+		if (text_is(type, "searchset"))
+			check_found(v, &entries->u.children[i], (int) i);
+	}
 	for (size_t i = 0; i < lengthof(closed); i++)
 	{
 		if (text_is(type, closed[i]))

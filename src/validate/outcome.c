@@ -164,6 +164,7 @@ visit(void *arg, const FhirVisit *at)
 	else if (at->type == fhir_extension_type)
 	{
 		check_known_extension(v, at);
+		check_extension_context(v, at);
 		if (any_extension_loaded())
 			check_loaded_extension(v, at);
 	}

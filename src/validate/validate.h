@@ -125,6 +125,9 @@ extern const JsonNode *bundle_resource(Validation *v, const char *reference, siz
 /* Extensions that R4 defines: the type of their value. */
 extern void check_known_extension(Validation *v, const FhirVisit *visit);
 
+/* Where they may stand */
+extern void check_extension_context(Validation *v, const FhirVisit *visit);
+
 /* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
 extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
 

@@ -89,8 +89,9 @@ SKIP: {
 			jsonb_array_elements(ehr.validate(convert_from(pg_read_binary_file('$suites/r4-examples/cases/' || f), 'UTF8')) -> 'issue') i(issue)
 		WHERE f LIKE '%.json' AND issue ->> 'severity' IN ('error', 'fatal')});
 	note($found);
-	# each breaks a clause: fullUrl beside another id (bundle.html), a div without content (txt-2); the rest is refused by input too
-	cmp_ok(scalar(split /\n/, $found), '<=', 15, 'r4-examples: errors in few of 701');
+	# each breaks a clause: fullUrl beside another id (bundle.html), a div without content (txt-2), a check digit, an OID with
+	# a sign too many, extensions where their definition does not allow them; the rest is refused by input too
+	cmp_ok(scalar(split /\n/, $found), '<=', 16, 'r4-examples: errors in few of 701');
 }
 $node->stop;
 done_testing();
