@@ -182,7 +182,12 @@ json_child(const JsonNode *object, const char *key, size_t len)
 		int			order = compare_keys(node->key, node->key_len, key, len);
 
 		if (order == 0)
+		{
+			/* the first of a key that stands twice */
+			while (node > object->u.children && node[-1].key_len == len && bytes_same(node[-1].key, key, len))
+				node--;
 			return node;
+		}
 		if (order < 0)
 			low = mid + 1;
 		else
