@@ -1,5 +1,5 @@
 # ehr.validate against the verdicts of the reference validator (suite validator-r4), case by case.
-# Tier 1 must agree save for the exceptions, each with its clause; tiers 2 and 3 are reported. The suites lie beside the
+# Tier 1 must agree save for the exceptions, each with its clause, tier 2 in nine of ten cases; tier 3 is reported. The suites lie beside the
 # project, or where EHR_SUITES says; without them this test says so and is skipped.
 use strict;
 use warnings;
@@ -78,6 +78,7 @@ for my $case (@$cases)
 }
 note(sprintf('tier %d: %d of %d verdicts agreed', $_, $agreed{$_} // 0, $all{$_})) for sort keys %all;
 is_deeply(\@wrong, [], "tier 1: $agreed{1} of $all{1} verdicts agreed, the others have their clause");
+cmp_ok($agreed{2}, '>=', 0.9 * $all{2}, "tier 2: $agreed{2} of $all{2} verdicts agreed");
 is_deeply([ grep { !$used{$_} } sort keys %exceptions ], [], 'every exception is needed');
 
 # -- R4's own examples keep its invariants, save what the list of exceptions and their own faults explain
