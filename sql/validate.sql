@@ -59,13 +59,13 @@ DECLARE
 	version text := coalesce(resource ->> 'version', '');
 	faults text;
 BEGIN
-	IF kind IS NULL OR kind <> ALL (ARRAY['StructureDefinition', 'ValueSet', 'CodeSystem', 'ConceptMap', 'SearchParameter', 'Questionnaire', 'ImplementationGuide']) THEN
+	IF kind IS NULL OR kind <> ALL (ARRAY['StructureDefinition', 'ValueSet', 'CodeSystem', 'ConceptMap', 'SearchParameter', 'Questionnaire', 'Measure', 'ImplementationGuide']) THEN
 		RAISE EXCEPTION 'this type of resource is no definition' USING ERRCODE = 'invalid_parameter_value',
-			HINT = 'Load StructureDefinition, ValueSet, CodeSystem, ConceptMap, SearchParameter, Questionnaire or ImplementationGuide.';
+			HINT = 'Load StructureDefinition, ValueSet, CodeSystem, ConceptMap, SearchParameter, Questionnaire, Measure or ImplementationGuide.';
 	END IF;
 	SELECT string_agg((issue #>> '{expression,0}') || ': ' || (issue #>> '{details,text}'), '; ') INTO faults
 	FROM jsonb_array_elements(ehr.validate(resource) -> 'issue') AS i(issue)
-	WHERE issue ->> 'severity' IN ('error', 'fatal') AND issue #>> '{details,coding,0,code}' !~ '^(profile|map)-';
+	WHERE issue ->> 'severity' IN ('error', 'fatal') AND issue #>> '{details,coding,0,code}' !~ '^(profile-|map-|filter-|coding-|supplement-|concept-unknown|constraint-expression|discriminator-path|element-path|urn)';
 	IF faults IS NOT NULL THEN
 		RAISE EXCEPTION 'the definition is not valid' USING ERRCODE = 'check_violation', DETAIL = left(faults, 1000) || '.',
 			HINT = 'ehr.validate lists all faults.';
@@ -89,7 +89,7 @@ BEGIN
 	END IF;
 	RETURN url || CASE WHEN version <> '' THEN '|' || version ELSE '' END;
 END $$;
-COMMENT ON FUNCTION ehr.load_definition(jsonb) IS 'takes a profile, extension, value set, code system, concept map, search parameter, questionnaire or implementation guide; gives back its canonical URL';
+COMMENT ON FUNCTION ehr.load_definition(jsonb) IS 'takes a profile, extension, value set, code system, concept map, search parameter, questionnaire, measure or implementation guide; gives back its canonical URL';
 REVOKE EXECUTE ON FUNCTION ehr.load_definition(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION ehr.snapshot(url text) RETURNS jsonb

@@ -52,6 +52,8 @@ model:
 	python3 src/core/fhir_invariants_gen.py
 	python3 src/core/fhir_schedule_gen.py
 	python3 src/core/fhir_search_gen.py
+	python3 src/core/fhir_terms_gen.py
+	python3 src/core/fhir_extensions_gen.py
 
 # The table of units anew, out of src/core/ucum_units.tsv.
 .PHONY: units

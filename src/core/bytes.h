@@ -19,14 +19,25 @@ bytes_load(const char *text)
 	return word;
 }
 
+static inline uint32_t
+bytes_load_half(const char *text)
+{
+	uint32_t	word;
+
+	memcpy(&word, text, sizeof(word));
+	return word;
+}
+
 static inline bool
 bytes_same(const char *a, const char *b, size_t len)
 {
 	if (len > 16)
 		return memcmp(a, b, len) == 0;
-	/* the two words overlap where len is below 16 */
+	/* the two words overlap where len is below 16, the two halves where it is below 8 */
 	if (len >= 8)
 		return bytes_load(a) == bytes_load(b) && bytes_load(a + len - 8) == bytes_load(b + len - 8);
+	if (len >= 4)
+		return bytes_load_half(a) == bytes_load_half(b) && bytes_load_half(a + len - 4) == bytes_load_half(b + len - 4);
 	for (size_t i = 0; i < len; i++)
 	{
 		if (a[i] != b[i])

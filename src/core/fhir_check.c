@@ -51,6 +51,7 @@ const FhirRuleText fhir_rule_texts[FHIR_RULES] = {
 	[FHIR_RULE_XHTML_ELEMENT] = {"xhtml-element", "invariant", "the narrative has an element or attribute that does more than formatting (txt-1)", NULL},
 	[FHIR_RULE_XHTML_SCRIPT] = {"xhtml-script", "security", "the narrative has active content (txt-1)", "Scripts, event attributes and script URLs are not allowed."},
 	[FHIR_RULE_XHTML_EMPTY] = {"xhtml-empty", "invariant", "the narrative has no content (txt-2)", NULL, true},
+	[FHIR_RULE_URN] = {"urn", "value", "a urn:uuid: or urn:oid: is not followed by a UUID in small letters or an OID", NULL, true},
 	[FHIR_RULE_DEPTH] = {"depth", "too-long", "the resource is nested too deeply", NULL},
 };
 
@@ -240,6 +241,27 @@ check_code(Check *c, const JsonNode *node, const FhirElement *element, const Ste
 		fault(c, FHIR_RULE_CODE, at, NULL, NULL);
 }
 
+static bool
+is_uri(FhirPrimitive type)
+{
+	return type == FHIR_URI || type == FHIR_URL || type == FHIR_CANONICAL;
+}
+
+/* datatypes.html#uri: "for UUID (urn:uuid:...) use all lowercase"; a fragment or a version may follow. */
+static bool
+urn_valid(const char *text, size_t len)
+{
+	size_t		end = 0;
+
+	while (end < len && text[end] != '#' && text[end] != '|' && text[end] != '?')
+		end++;
+	if (len > 9 && memcmp(text, "urn:uuid:", 9) == 0)
+		return fhir_primitive_valid(FHIR_UUID, text, end);
+	if (len > 8 && memcmp(text, "urn:oid:", 8) == 0)
+		return fhir_primitive_valid(FHIR_OID, text, end);
+	return true;
+}
+
 static void
 check_primitive(Check *c, const JsonNode *node, const FhirElement *element, const Step *at)
 {
@@ -264,6 +286,8 @@ check_primitive(Check *c, const JsonNode *node, const FhirElement *element, cons
 		fault(c, FHIR_RULE_FORMAT, at, type_name(type), fhir_primitive_hint(type));
 	else if (element->codes != 0)
 		check_code(c, node, element, at);
+	else if (node->u.text[0] == 'u' && c->all_rules && is_uri(type) && !urn_valid(node->u.text, node->len))
+		fault(c, FHIR_RULE_URN, at, NULL, NULL);
 }
 
 /* -- references --------------------------------------------------------- */

@@ -97,6 +97,7 @@ extern const uint16_t fhir_element_count;
 extern const uint16_t fhir_code_set_count;
 extern const uint16_t fhir_extension_type;
 extern const uint16_t fhir_reference_type;
+extern const uint16_t fhir_coding_type;
 extern const uint16_t fhir_codeable_concept_type;
 extern const uint16_t fhir_element_type;
 

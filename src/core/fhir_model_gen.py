@@ -305,6 +305,7 @@ class Model:
         w('const uint16_t fhir_code_set_count = %d;' % len(self.sets))
         w('const uint16_t fhir_extension_type = %d;' % self.type_index['Extension'])
         w('const uint16_t fhir_reference_type = %d;' % self.type_index['Reference'])
+        w('const uint16_t fhir_coding_type = %d;' % self.type_index['Coding'])
         w('const uint16_t fhir_codeable_concept_type = %d;' % self.type_index['CodeableConcept'])
         w('const uint16_t fhir_element_type = %d;' % self.type_index['Element'])
         w()

@@ -13,6 +13,7 @@ const uint16_t fhir_element_count = 10897;
 const uint16_t fhir_code_set_count = 228;
 const uint16_t fhir_extension_type = 199;
 const uint16_t fhir_reference_type = 214;
+const uint16_t fhir_coding_type = 187;
 const uint16_t fhir_codeable_concept_type = 186;
 const uint16_t fhir_element_type = 196;
 

@@ -179,18 +179,19 @@ json_child(const JsonNode *object, const char *key, size_t len)
 	{
 		size_t		mid = (low + high) / 2;
 		const JsonNode *node = &object->u.children[mid];
+		int			order = compare_keys(node->key, node->key_len, key, len);
 
-		if (compare_keys(node->key, node->key_len, key, len) < 0)
+		if (order == 0)
+		{
+			/* the first of a key that stands twice */
+			while (node > object->u.children && node[-1].key_len == len && bytes_same(node[-1].key, key, len))
+				node--;
+			return node;
+		}
+		if (order < 0)
 			low = mid + 1;
 		else
 			high = mid;
-	}
-	if (low < object->len)
-	{
-		const JsonNode *node = &object->u.children[low];
-
-		if (compare_keys(node->key, node->key_len, key, len) == 0)
-			return node;
 	}
 	return NULL;
 }

@@ -70,33 +70,6 @@ check_known_extension(Validation *v, const FhirVisit *visit)
 	}
 }
 
-/* -- ValueSet ------------------------------------------------------------- */
-
-/* ValueSet.compose.include.system: "An absolute URI which is the code system" */
-static void
-check_value_set(Validation *v, const FhirVisit *visit)
-{
-	static const char *const lists[] = {"include", "exclude"};
-	const JsonNode *compose = child_of(visit->node, "compose");
-	char		path[FHIR_PATH_SIZE];
-
-	for (size_t l = 0; l < lengthof(lists); l++)
-	{
-		const JsonNode *list = child_of(compose, lists[l]);
-
-		for (int i = 0; i < items_of(list); i++)
-		{
-			const JsonNode *system = child_of(item_of(list, i), "system");
-
-			if (system == NULL || system->kind != NODE_STRING || memchr(system->u.text, ':', system->len) != NULL)
-				continue;
-			fhir_place_path(visit->place, psprintf("compose.%s[%d].system", lists[l], i), -1, path);
-			add_issue(v, SEVERITY_ERROR, "value", "absolute-system", "the code system's URI is not absolute",
-					  "Name a code system by its canonical URL; a contained one is named by extension valueset-system.", path);
-		}
-	}
-}
-
 /* -- SearchParameter ------------------------------------------------------ */
 
 static void
@@ -203,6 +176,39 @@ check_concept_properties(Validation *v, const JsonNode *concepts, const Property
 	}
 }
 
+/* codesystem.html#supplements: a system that supplements another has the content "supplement", and the codes of the other. */
+static void
+check_supplement(Validation *v, const FhirVisit *visit)
+{
+	const JsonNode *supplements = child_of(visit->node, "supplements");
+	const JsonNode *concepts = child_of(visit->node, "concept");
+	bool		supplement = text_is(child_of(visit->node, "content"), "supplement");
+	char		path[FHIR_PATH_SIZE];
+	int			base_len;
+
+	if (supplement == (supplements != NULL))
+	{
+		if (!supplement || supplements->kind != NODE_STRING)
+			return;
+		base_len = (int) strcspn(pnstrdup(supplements->u.text, supplements->len), "|");
+		for (int i = 0; i < items_of(concepts) && !v->full; i++)
+		{
+			const JsonNode *code = child_of(item_of(concepts, i), "code");
+
+			CHECK_FOR_INTERRUPTS();
+			if (code == NULL || code->kind != NODE_STRING || code_system_has(supplements->u.text, base_len, code->u.text, (int) code->len) != 0)
+				continue;
+			fhir_place_path(visit->place, psprintf("concept[%d].code", i), -1, path);
+			add_issue(v, SEVERITY_ERROR, "business-rule", "supplement-code", "the code system that is supplemented does not have the code", NULL, path);
+		}
+		return;
+	}
+	fhir_place_path(visit->place, "content", -1, path);
+	add_issue(v, SEVERITY_ERROR, "business-rule", "supplement-content",
+			  supplement ? "a supplement names the code system that it supplements" : "what supplements another code system has the content \"supplement\"",
+			  NULL, path);
+}
+
 /* CodeSystem.property.code identifies a property; concept.property.code is "a reference to CodeSystem.property.code" */
 static void
 check_code_system(Validation *v, const FhirVisit *visit)
@@ -210,6 +216,7 @@ check_code_system(Validation *v, const FhirVisit *visit)
 	const JsonNode *properties = child_of(visit->node, "property");
 	PropertyTable table = {NULL, 0, properties};
 
+	check_supplement(v, visit);
 	if (properties != NULL && properties->kind != NODE_ARRAY)
 		return;
 	table.codes = palloc((items_of(properties) + 1) * sizeof(JsonNode));
@@ -272,7 +279,7 @@ mapped_set(const JsonNode *map, const char *uri, const char *canonical)
 	if (url == NULL || url->kind != NODE_STRING)
 		return NULL;
 	text = pnstrdup(url->u.text, url->len);
-	return fhir_value_set_find(text, strcspn(text, "|")) == NULL && value_set_known(text) ? text : NULL;
+	return value_set_loaded(text, (int) strcspn(text, "|")) ? text : NULL;
 }
 
 static void
@@ -315,7 +322,7 @@ check_conformance_resource(Validation *v, const FhirVisit *visit)
 		int			type;		/* 0: not looked up yet */
 	}			checks[] = {
 		{"ValueSet", check_value_set}, {"CodeSystem", check_code_system}, {"SearchParameter", check_search_parameter},
-		{"ConceptMap", check_concept_map}, {"StructureDefinition", check_derivation},
+		{"ConceptMap", check_concept_map}, {"StructureDefinition", check_structure_definition},
 	};
 
 	for (size_t i = 0; i < lengthof(checks); i++)

@@ -47,8 +47,11 @@ static struct
 	int			extensions;		/* -1: not counted yet */
 	GlobalProfile *globals;
 	int			global_count;	/* -1: not read yet */
+	char	  **supplements;	/* URLs of code systems */
+	int			supplement_count;	/* -1: not read yet */
 	uint64		generation;
 	Oid			relations[lengthof(relation_names)];	/* InvalidOid: not read yet */
+	int8		none;			/* all of them are empty: as below */
 	int8		empty[lengthof(relation_names)];	/* 0: not looked yet, 1: yes, -1: not for sure */
 
 	/*
@@ -128,7 +131,9 @@ definitions_memory(void)
 	kept.transaction = GetCurrentTransactionStartTimestamp();
 	kept.extensions = -1;
 	kept.global_count = -1;
+	kept.supplement_count = -1;
 	memset(kept.empty, 0, sizeof(kept.empty));
+	kept.none = 0;
 	kept.memory = AllocSetContextCreate(TopMemoryContext, "ehr definitions", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = kept.memory;
 	kept.profiles = hash_create("ehr profiles", 64, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
@@ -165,6 +170,20 @@ definition_table_empty(DefinitionTable table)
 		table_close(relation, AccessShareLock);
 	}
 	return kept.empty[table] > 0;
+}
+
+bool
+definitions_none(void)
+{
+	bool		none = true;
+
+	if (kept.memory != NULL && kept.none != 0)
+		return kept.none > 0;
+	/* all are looked at, so that changes of any are noticed */
+	for (DefinitionTable table = TABLE_DEFINITION; table <= TABLE_CODE_SYSTEM; table++)
+		none &= definition_table_empty(table);
+	kept.none = none ? 1 : -1;
+	return none;
 }
 
 /* -- reading -------------------------------------------------------------- */
@@ -225,6 +244,112 @@ loaded_definition(const char *kind, const char *url, int len)
 	return read_definition(kind, url, len, CurrentMemoryContext);
 }
 
+/* The kind that a definition of a URL is loaded as, NULL: none is */
+static char *
+loaded_kind(const JsonNode *canonical)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[1] = {TEXTOID};
+	Datum		value = PointerGetDatum(cstring_to_text_with_len(canonical->u.text, canonical->len));
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *kind = NULL;
+
+	if (definition_table_empty(TABLE_DEFINITION))
+		return NULL;
+	SPI_connect();
+	if (plan == NULL)
+	{
+		plan = SPI_prepare("SELECT d.kind FROM ehr.definition d WHERE d.url OPERATOR(pg_catalog.=) pg_catalog.split_part($1, '|', 1) LIMIT 1", 1, types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not prepare the query for definitions")));
+	}
+	if (SPI_execute_plan(plan, &value, NULL, true, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not read definitions")));
+	if (SPI_processed == 1)
+		kind = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	return kind;
+}
+
+/* The type of resource that stands in a canonical of R4's own (http://hl7.org/fhir/Type/id), NULL: none does */
+static char *
+r4_kind(const JsonNode *canonical)
+{
+	static const char prefix[] = "http://hl7.org/fhir/";
+	size_t		skip = sizeof(prefix) - 1;
+	const char *type = canonical->u.text + skip;
+	const char *slash;
+
+	if (canonical->len <= skip || memcmp(canonical->u.text, prefix, skip) != 0)
+		return NULL;
+	slash = memchr(type, '/', canonical->len - skip);
+	return slash != NULL && fhir_resource_number(type, slash - type) > 0 ? pnstrdup(type, slash - type) : NULL;
+}
+
+void
+check_canonical(Validation *v, const FhirVisit *visit, const char *child, const char *kind)
+{
+	const JsonNode *canonical = child_of(visit->node, child);
+	char	   *found;
+	char		path[FHIR_PATH_SIZE];
+
+	if (canonical == NULL || canonical->kind != NODE_STRING || canonical->len == 0 || canonical->u.text[0] == '#')
+		return;
+	found = r4_kind(canonical);
+	if (found == NULL)
+		found = loaded_kind(canonical);
+	if (found == NULL || strcmp(found, kind) == 0)
+		return;
+	fhir_place_path(visit->place, child, -1, path);
+	add_issue(v, SEVERITY_ERROR, "invalid", "canonical-type", "the canonical URL is that of another type of resource", psprintf("Write the URL of a %s.", kind), path);
+}
+
+/* Whether a resource of a Bundle or of "contained" is the one of a canonical URL (without its version) */
+static bool
+is_definition(const JsonNode *resource, const char *kind, const char *url, size_t len)
+{
+	const JsonNode *own = child_of(resource, "url");
+
+	return own != NULL && own->kind == NODE_STRING && own->len == len && memcmp(own->u.text, url, len) == 0 &&
+		text_is(child_of(resource, "resourceType"), kind);
+}
+
+const JsonNode *
+definition_of(const Validation *v, const FhirVisit *visit, const JsonNode *canonical, const char *kind)
+{
+	const JsonNode *contained = child_of(visit->root, "contained");
+	const JsonNode *entries = child_of(v->document, "entry");
+	const char *url;
+	size_t		len;
+
+	if (canonical == NULL || canonical->kind != NODE_STRING || canonical->len < 2)
+		return NULL;
+	url = canonical->u.text;
+	for (int i = 0; url[0] == '#' && i < items_of(contained); i++)
+	{
+		const JsonNode *id = child_of(item_of(contained, i), "id");
+
+		if (id != NULL && id->kind == NODE_STRING && id->len == canonical->len - 1 && memcmp(id->u.text, url + 1, id->len) == 0 &&
+			text_is(child_of(item_of(contained, i), "resourceType"), kind))
+			return item_of(contained, i);
+	}
+	if (url[0] == '#')
+		return NULL;
+	len = memchr(url, '|', canonical->len) == NULL ? canonical->len : (size_t) ((const char *) memchr(url, '|', canonical->len) - url);
+	for (int i = 0; v->document != visit->root && i < items_of(entries); i++)
+	{
+		const JsonNode *resource = child_of(item_of(entries, i), "resource");
+
+		if (is_definition(resource, kind, url, len))
+			return resource;
+	}
+	return loaded_definition(kind, url, (int) canonical->len);
+}
+
 bool
 any_extension_loaded(void)
 {
@@ -282,6 +407,35 @@ global_profiles(const GlobalProfile **profiles)
 	}
 	*profiles = kept.globals;
 	return kept.global_count;
+}
+
+/* R4 codesystem.html#supplements: a supplement adds to another system's codes and defines none. */
+bool
+is_supplement(const JsonNode *system)
+{
+	if (definition_table_empty(TABLE_DEFINITION))
+		return false;
+	if (kept.supplement_count < 0)
+	{
+		SPI_connect();
+		if (SPI_execute("SELECT d.url FROM ehr.definition d WHERE d.kind OPERATOR(pg_catalog.=) 'CodeSystem'"
+						" AND (d.doc OPERATOR(pg_catalog.?) 'supplements' OR d.doc OPERATOR(pg_catalog.->>) 'content' OPERATOR(pg_catalog.=) 'supplement')",
+						true, 0) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not read definitions")));
+		kept.supplements = MemoryContextAlloc(kept.memory, (SPI_processed + 1) * sizeof(char *));
+		for (uint64 i = 0; i < SPI_processed; i++)
+			kept.supplements[i] = MemoryContextStrdup(kept.memory, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		kept.supplement_count = (int) SPI_processed;
+		SPI_finish();
+	}
+	for (int i = 0; i < kept.supplement_count; i++)
+	{
+		if (text_is(system, kept.supplements[i]))
+			return true;
+	}
+	return false;
 }
 
 /* -- elements ------------------------------------------------------------- */

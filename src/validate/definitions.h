@@ -59,6 +59,9 @@ typedef struct GlobalProfile
 /* Those of all loaded implementation guides; their number */
 extern int	global_profiles(const GlobalProfile **profiles);
 
+/* Whether a code system that is loaded supplements another, and so defines no codes */
+extern bool is_supplement(const JsonNode *system);
+
 /* Whether any Extension is loaded, so that extensions need looking up */
 extern bool any_extension_loaded(void);
 
@@ -72,6 +75,9 @@ typedef enum DefinitionTable
 
 /* Whether the table has never had a row, as far as its file tells: much cheaper than a query. False: it may have some. */
 extern bool definition_table_empty(DefinitionTable table);
+
+/* The same of all of these tables */
+extern bool definitions_none(void);
 
 /* Memory that the loaded definitions live in, and all that is kept with them */
 extern MemoryContext definitions_memory(void);

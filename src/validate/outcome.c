@@ -127,11 +127,13 @@ static void
 visit_resource(Validation *v, const FhirVisit *at)
 {
 	static int	bundle = 0,
-				response = 0;
+				response = 0,
+				report = 0;
 
 	if (bundle == 0)
 	{
 		response = FHIR_RESOURCE_BASE + fhir_resource_number("QuestionnaireResponse", 21);
+		report = FHIR_RESOURCE_BASE + fhir_resource_number("MeasureReport", 13);
 		bundle = FHIR_RESOURCE_BASE + fhir_resource_number("Bundle", 6);
 	}
 	check_contained_used(v, at);
@@ -141,6 +143,8 @@ visit_resource(Validation *v, const FhirVisit *at)
 		check_bundle(v, at);
 	else if (at->type == response)
 		check_questionnaire_response(v, at);
+	else if (at->type == report)
+		check_measure_report(v, at);
 }
 
 /* What is asked of every object once its structure was looked at */
@@ -153,11 +157,14 @@ visit(void *arg, const FhirVisit *at)
 		return;
 	check_invariants(v, at);
 	check_bindings(v, at);
-	if (at->type == fhir_reference_type)
+	if (at->type == fhir_coding_type)
+		check_coding(v, at);
+	else if (at->type == fhir_reference_type)
 		check_contained_reference(v, at);
 	else if (at->type == fhir_extension_type)
 	{
 		check_known_extension(v, at);
+		check_extension_context(v, at);
 		if (any_extension_loaded())
 			check_loaded_extension(v, at);
 	}

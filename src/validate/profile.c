@@ -14,42 +14,12 @@
 #include "miscadmin.h"
 
 #include "fhir/fhir_tree.h"
-#include "validate/definitions.h"
-
-/* Deepest nesting of profiles in profiles and of slices in slices */
-#define PROFILE_DEPTH_MAX 48
-
-#define CORE_DEFINITION "http://hl7.org/fhir/StructureDefinition/"
-
-typedef struct Run
-{
-	Validation *v;
-	bool		trial;			/* only count */
-	int			errors;
-	int			depth;
-	StringInfoData path;
-	FhirScope	scope;
-} Run;
-
-typedef struct Value
-{
-	FhirFocus	focus;
-	int			index;
-} Value;
-
-typedef struct Values
-{
-	Value	   *values;
-	int			count;
-	int			size;
-} Values;
-
-static void check_value(Run *r, ProfileElement *element, const FhirFocus *focus);
+#include "validate/profile.h"
 
 /* -- reports -------------------------------------------------------------- */
 
-static void
-report(Run *r, Severity severity, const char *code, const char *rule, const char *text, const char *hint)
+void
+profile_report(Run *r, Severity severity, const char *code, const char *rule, const char *text, const char *hint)
 {
 	if (severity <= SEVERITY_ERROR)
 		r->errors++;
@@ -57,9 +27,8 @@ report(Run *r, Severity severity, const char *code, const char *rule, const char
 		add_issue(r->v, severity, code, rule, text, hint, r->path.data);
 }
 
-/* Lengthens the path by one step; returns what to cut it back to. */
-static int
-path_push(Run *r, const ProfileElement *element, int index)
+int
+profile_push(Run *r, const ProfileElement *element, int index)
 {
 	int			length = r->path.len;
 
@@ -71,8 +40,8 @@ path_push(Run *r, const ProfileElement *element, int index)
 	return length;
 }
 
-static void
-path_pop(Run *r, int length)
+void
+profile_pop(Run *r, int length)
 {
 	r->path.len = length;
 	r->path.data[length] = '\0';
@@ -80,8 +49,8 @@ path_pop(Run *r, int length)
 
 /* -- values --------------------------------------------------------------- */
 
-static bool
-add_value(void *arg, const FhirFocus *focus, int index)
+bool
+profile_add_value(void *arg, const FhirFocus *focus, int index)
 {
 	Values	   *v = arg;
 
@@ -96,8 +65,8 @@ add_value(void *arg, const FhirFocus *focus, int index)
 }
 
 /* The values of a child, also where it names one type of a choice (valueQuantity) */
-static Values
-child_values(const FhirFocus *focus, const char *name, int len)
+Values
+profile_values(const FhirFocus *focus, const char *name, int len)
 {
 	Values		values = {NULL, 0, 0};
 	const JsonNode *object = focus->node;
@@ -117,10 +86,10 @@ child_values(const FhirFocus *focus, const char *name, int len)
 		FhirFocus	one = {json_child(object, name, len), NULL, element->type};
 
 		if (one.node != NULL)
-			(void) add_value(&values, &one, -1);
+			(void) profile_add_value(&values, &one, -1);
 	}
 	else
-		(void) fhir_each_element(object, type, name, len, add_value, &values);
+		(void) fhir_each_element(object, type, name, len, profile_add_value, &values);
 	return values;
 }
 
@@ -197,8 +166,8 @@ type_text(int type)
 }
 
 /* Whether a value is of the type that a profile's type.code names; codes that are no FHIR type allow all */
-static bool
-type_allows(const JsonNode *code, int type)
+bool
+profile_type_allows(const JsonNode *code, int type)
 {
 	int			wanted;
 
@@ -208,36 +177,41 @@ type_allows(const JsonNode *code, int type)
 	return wanted == 0 || type == 0 || type == wanted || fhir_type_is(type, wanted);
 }
 
-static const JsonNode *
-string_item(const JsonNode *list, int i)
-{
-	const JsonNode *item = item_of(list, i);
-
-	return item->kind == NODE_STRING ? item : NULL;
-}
-
-static bool
-is_core(const JsonNode *url)
+bool
+profile_is_core(const JsonNode *url)
 {
 	size_t		len = strlen(CORE_DEFINITION);
 
 	return url->len > len && memcmp(url->u.text, CORE_DEFINITION, len) == 0;
 }
 
-/* What is asked below a resource has it as %resource. */
+static bool
+is_contained(const JsonNode *container, const JsonNode *node)
+{
+	const JsonNode *contained = child_of(container, "contained");
+
+	return contained != NULL && contained->kind == NODE_ARRAY && node >= contained->u.children && node < contained->u.children + contained->len;
+}
+
+/* What is asked below a resource has it as %resource; what is contained stays in its container, an entry of a Bundle is its own. */
 static void
 enter_resource(Run *r, const FhirFocus *focus)
 {
 	if (focus->type > FHIR_RESOURCE_BASE && focus->type <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES)
 	{
+		if (focus->node != r->scope.resource && !is_contained(r->scope.root, focus->node))
+		{
+			r->scope.root = focus->node;
+			r->scope.root_type = focus->type;
+		}
 		r->scope.resource = focus->node;
 		r->scope.resource_type = focus->type;
 	}
 }
 
 /* Runs a loaded profile on a value; false: it is not loaded. */
-static bool
-run_profile(Run *r, const JsonNode *url, const FhirFocus *focus)
+bool
+profile_run(Run *r, const JsonNode *url, const FhirFocus *focus)
 {
 	Profile    *profile = find_profile(url->u.text, url->len);
 	FhirScope	outer = r->scope;
@@ -246,18 +220,18 @@ run_profile(Run *r, const JsonNode *url, const FhirFocus *focus)
 		return false;
 	if (r->depth >= PROFILE_DEPTH_MAX)
 	{
-		report(r, SEVERITY_INFORMATION, "incomplete", "profile-depth", "profiles are nested too deeply to be followed", NULL);
+		profile_report(r, SEVERITY_INFORMATION, "incomplete", "profile-depth", "profiles are nested too deeply to be followed", NULL);
 		return true;
 	}
 	if (profile->broken)
-		report(r, SEVERITY_WARNING, "not-found", "profile-base", "the profile derives from one that is not loaded, or from itself", NULL);
+		profile_report(r, SEVERITY_WARNING, "not-found", "profile-base", "the profile derives from one that is not loaded, or from itself", NULL);
 	r->depth++;
 	if (profile->type != 0 && focus->type != 0 && !fhir_type_is(focus->type, profile->type))
-		report(r, SEVERITY_ERROR, "structure", "profile-resource-type", "the profile is for another type", NULL);
+		profile_report(r, SEVERITY_ERROR, "structure", "profile-resource-type", "the profile is for another type", NULL);
 	else
 	{
 		enter_resource(r, focus);
-		check_value(r, profile->root, focus);
+		profile_check_value(r, profile->root, focus);
 		r->scope = outer;
 	}
 	r->depth--;
@@ -265,8 +239,8 @@ run_profile(Run *r, const JsonNode *url, const FhirFocus *focus)
 }
 
 /* Whether a value conforms to an element, without a report */
-static bool
-tries(Run *r, ProfileElement *element, const FhirFocus *focus)
+bool
+profile_element_tries(Run *r, ProfileElement *element, const FhirFocus *focus)
 {
 	Run			trial = *r;
 
@@ -274,81 +248,19 @@ tries(Run *r, ProfileElement *element, const FhirFocus *focus)
 	trial.errors = 0;
 	trial.depth++;
 	if (trial.depth < PROFILE_DEPTH_MAX)
-		check_value(&trial, element, focus);
+		profile_check_value(&trial, element, focus);
 	return trial.errors == 0;
 }
 
-static bool
-profile_tries(Run *r, const JsonNode *url, const FhirFocus *focus, bool *loaded)
+bool
+profile_url_tries(Run *r, const JsonNode *url, const FhirFocus *focus, bool *loaded)
 {
 	Run			trial = *r;
 
 	trial.trial = true;
 	trial.errors = 0;
-	*loaded = run_profile(&trial, url, focus);
+	*loaded = profile_run(&trial, url, focus);
 	return trial.errors == 0;
-}
-
-/* Resource number of a literal reference's type, or of Reference.type; 0: not said */
-static int
-reference_type(const JsonNode *node)
-{
-	const JsonNode *reference = child_of(node, "reference");
-	const JsonNode *type = child_of(node, "type");
-	const char *text;
-	int			end,
-				begin;
-
-	if (type != NULL && type->kind == NODE_STRING)
-		return fhir_resource_number(type->u.text, type->len);
-	if (reference == NULL || reference->kind != NODE_STRING)
-		return 0;
-	text = reference->u.text;
-	for (end = (int) reference->len; end > 0 && text[end - 1] != '/'; end--)
-		;
-	if (end < 2)
-		return 0;
-	for (begin = --end; begin > 0 && text[begin - 1] != '/'; begin--)
-		;
-	return fhir_resource_number(text + begin, end - begin);
-}
-
-/* Resource number that a target profile is for; 0: not known here */
-static int
-target_type(const JsonNode *url)
-{
-	Profile    *profile;
-
-	if (is_core(url))
-	{
-		size_t		skip = strlen(CORE_DEFINITION);
-		int			number = fhir_resource_number(url->u.text + skip, url->len - skip);
-
-		if (number > 0)
-			return number;
-	}
-	profile = find_profile(url->u.text, url->len);
-	return profile->type > FHIR_RESOURCE_BASE && profile->type <= FHIR_RESOURCE_BASE + FHIR_RESOURCE_TYPES ?
-		profile->type - FHIR_RESOURCE_BASE : 0;
-}
-
-/* Whether a reference may lead to one of the target profiles, as far as its type says */
-static bool
-target_allows(const JsonNode *targets, const FhirFocus *focus)
-{
-	int			number = focus->node == NULL ? 0 : reference_type(focus->node);
-
-	if (targets == NULL || number == 0 || items_of(targets) == 0)
-		return true;
-	for (int i = 0; i < items_of(targets); i++)
-	{
-		const JsonNode *url = string_item(targets, i);
-		int			target = url == NULL ? 0 : target_type(url);
-
-		if (target == 0 || target == number || fhir_type_is(FHIR_RESOURCE_BASE + number, FHIR_RESOURCE_BASE + target))
-			return true;
-	}
-	return false;
 }
 
 static void
@@ -361,8 +273,8 @@ check_type_profiles(Run *r, const JsonNode *profiles, const FhirFocus *focus)
 		const JsonNode *url = string_item(profiles, 0);
 
 		/* core's own (SimpleQuantity and the like) are invariants of the model */
-		if (url != NULL && !run_profile(r, url, focus) && !is_core(url))
-			report(r, SEVERITY_INFORMATION, "not-found", "profile-unknown", "the profile of the element's type is not loaded", NULL);
+		if (url != NULL && !profile_run(r, url, focus) && !profile_is_core(url))
+			profile_report(r, SEVERITY_INFORMATION, "not-found", "profile-unknown", "the profile of the element's type is not loaded", NULL);
 		return;
 	}
 	for (int i = 0; i < items_of(profiles); i++)
@@ -372,12 +284,12 @@ check_type_profiles(Run *r, const JsonNode *profiles, const FhirFocus *focus)
 
 		if (url == NULL)
 			continue;
-		if (profile_tries(r, url, focus, &known) || !known)
+		if (profile_url_tries(r, url, focus, &known) || !known)
 			return;
 		loaded = true;
 	}
 	if (loaded)
-		report(r, SEVERITY_ERROR, "structure", "profile-type-profile", "conforms to none of the profiles of the element's type", NULL);
+		profile_report(r, SEVERITY_ERROR, "structure", "profile-type-profile", "conforms to none of the profiles of the element's type", NULL);
 }
 
 static void
@@ -393,10 +305,12 @@ check_types(Run *r, ProfileElement *element, const FhirFocus *focus)
 	{
 		const JsonNode *type = item_of(types, i);
 
-		if (!type_allows(child_of(type, "code"), focus->type))
+		if (!profile_type_allows(child_of(type, "code"), focus->type))
 			continue;
 		code = true;
-		if (focus->type == fhir_reference_type && !target_allows(child_of(type, "targetProfile"), focus))
+		if (focus->type == fhir_reference_type &&
+			(!profile_target_allows(r, child_of(type, "targetProfile"), focus) ||
+			 !profile_aggregation_allows(r, child_of(type, "aggregation"), focus)))
 			continue;
 		target = true;
 		if (child_of(type, "profile") != NULL)
@@ -404,9 +318,10 @@ check_types(Run *r, ProfileElement *element, const FhirFocus *focus)
 		break;
 	}
 	if (!code)
-		report(r, SEVERITY_ERROR, "structure", "profile-type", "the profile does not allow this type", NULL);
+		profile_report(r, SEVERITY_ERROR, "structure", "profile-type", "the profile does not allow this type", NULL);
 	else if (!target)
-		report(r, SEVERITY_ERROR, "structure", "profile-target", "the profile does not allow a reference to this type", NULL);
+		profile_report(r, SEVERITY_ERROR, "structure", "profile-target", "the profile does not allow a reference to this resource",
+					   "Neither the type nor, where the document holds it, the content is what the profile asks of it.");
 }
 
 static void
@@ -416,9 +331,9 @@ check_fixed(Run *r, ProfileElement *element, const FhirFocus *focus)
 	const JsonNode *pattern = element_property_like(element, "pattern");
 
 	if (fixed != NULL && !pattern_holds(fixed, focus->node, true))
-		report(r, SEVERITY_ERROR, "value", "profile-fixed", "not the value that the profile fixes", NULL);
+		profile_report(r, SEVERITY_ERROR, "value", "profile-fixed", "not the value that the profile fixes", NULL);
 	if (pattern != NULL && !pattern_holds(pattern, focus->node, false))
-		report(r, SEVERITY_ERROR, "value", "profile-pattern", "lacks what the profile's pattern asks for", NULL);
+		profile_report(r, SEVERITY_ERROR, "value", "profile-pattern", "lacks what the profile's pattern asks for", NULL);
 }
 
 static void
@@ -432,34 +347,7 @@ check_length(Run *r, ProfileElement *element, const FhirFocus *focus)
 	for (uint32 i = 0; i < focus->node->len; i++)
 		characters += ((unsigned char) focus->node->u.text[i] & 0xC0) != 0x80;
 	if (characters > strtol(pnstrdup(max->u.text, max->len), NULL, 10))
-		report(r, SEVERITY_ERROR, "too-long", "profile-length", "longer than the profile allows", NULL);
-}
-
-/*
- * Order of a value and a bound (minValue[x], maxValue[x]): -1, 0, 1; 2: they
- * do not compare. Dates compare as far as both go; quantities of one unit.
- */
-static int
-bound_order(const JsonNode *value, const JsonNode *bound)
-{
-	if (value == NULL || value->kind != bound->kind)
-		return 2;
-	if (value->kind == NODE_NUMBER)
-	{
-		long double a = strtold(pnstrdup(value->u.text, value->len), NULL);
-		long double b = strtold(pnstrdup(bound->u.text, bound->len), NULL);
-
-		return a < b ? -1 : a > b;
-	}
-	if (value->kind == NODE_STRING)
-	{
-		int			order = memcmp(value->u.text, bound->u.text, Min(Min(value->len, bound->len), 10));
-
-		return order < 0 ? -1 : order > 0;
-	}
-	if (value->kind == NODE_OBJECT && same_string(child_of(value, "code"), child_of(bound, "code")) && child_of(bound, "value") != NULL)
-		return bound_order(child_of(value, "value"), child_of(bound, "value"));
-	return 2;
+		profile_report(r, SEVERITY_ERROR, "too-long", "profile-length", "longer than the profile allows", NULL);
 }
 
 static void
@@ -468,10 +356,10 @@ check_bounds(Run *r, ProfileElement *element, const FhirFocus *focus)
 	const JsonNode *min = element_property_like(element, "minValue");
 	const JsonNode *max = element_property_like(element, "maxValue");
 
-	if (min != NULL && bound_order(focus->node, min) == -1)
-		report(r, SEVERITY_ERROR, "value", "profile-min-value", "below the least value that the profile allows", NULL);
-	if (max != NULL && bound_order(focus->node, max) == 1)
-		report(r, SEVERITY_ERROR, "value", "profile-max-value", "above the greatest value that the profile allows", NULL);
+	if (min != NULL && value_order(focus->node, min) == -1)
+		profile_report(r, SEVERITY_ERROR, "value", "profile-min-value", "below the least value that the profile allows", NULL);
+	if (max != NULL && value_order(focus->node, max) == 1)
+		profile_report(r, SEVERITY_ERROR, "value", "profile-max-value", "above the greatest value that the profile allows", NULL);
 }
 
 /* -- bindings and constraints --------------------------------------------- */
@@ -511,7 +399,7 @@ coded_in(const JsonNode *node, int type, const char *url)
 	}
 }
 
-static char *
+char *
 plain_url(const JsonNode *url)
 {
 	const char *bar = memchr(url->u.text, '|', url->len);
@@ -531,9 +419,9 @@ check_binding(Run *r, ProfileElement *element, const FhirFocus *focus)
 	if (coded_in(focus->node, focus->type, plain_url(url)) != 0)
 		return;
 	if (text_is(strength, "required"))
-		report(r, SEVERITY_ERROR, "code-invalid", "profile-binding", "no code of the value set that the profile requires", NULL);
+		profile_report(r, SEVERITY_ERROR, "code-invalid", "profile-binding", "no code of the value set that the profile requires", NULL);
 	else
-		report(r, SEVERITY_WARNING, "code-invalid", "profile-binding",
+		profile_report(r, SEVERITY_WARNING, "code-invalid", "profile-binding",
 			   text_is(strength, "extensible") ? "no code of the value set that is to be used where it fits" :
 			   "no code of the preferred value set", NULL);
 }
@@ -580,9 +468,9 @@ check_constraint(Run *r, const FhirConstraint *constraint, const JsonNode *defin
 	Verdict		verdict = constraint_verdict(r->v, constraint, &r->scope, focus);
 
 	if (verdict == VERDICT_BROKEN)
-		report(r, text_is(child_of(definition, "severity"), "warning") ? SEVERITY_WARNING : SEVERITY_ERROR, "invariant", name, text, NULL);
+		profile_report(r, text_is(child_of(definition, "severity"), "warning") ? SEVERITY_WARNING : SEVERITY_ERROR, "invariant", name, text, NULL);
 	else if (verdict == VERDICT_UNDECIDED)
-		report(r, SEVERITY_INFORMATION, "incomplete", name, "the profile's constraint could not be decided", NULL);
+		profile_report(r, SEVERITY_INFORMATION, "incomplete", name, "the profile's constraint could not be decided", NULL);
 }
 
 static void
@@ -608,333 +496,11 @@ check_constraints(Run *r, ProfileElement *element, const FhirFocus *focus)
 	}
 }
 
-/* -- slices --------------------------------------------------------------- */
-
-typedef enum DiscriminatorKind
-{
-	BY_VALUE,					/* and pattern, which R4 made the same */
-	BY_EXISTS,
-	BY_TYPE,
-	BY_PROFILE
-} DiscriminatorKind;
-
-/* Whether an element says what its value is: fixed, pattern, required binding, here or below */
-static bool
-says_value(const ProfileElement *element, int depth)
-{
-	if (element_property_like(element, "fixed") != NULL || element_property_like(element, "pattern") != NULL ||
-		text_is(child_of(element_property(element, "binding"), "strength"), "required"))
-		return true;
-	for (int i = 0; i < element->child_count && depth < PROFILE_DEPTH_MAX; i++)
-	{
-		if (says_value(element->children[i], depth + 1))
-			return true;
-	}
-	return false;
-}
-
-static bool
-discriminates(Run *r, ProfileElement *element, DiscriminatorKind kind, const FhirFocus *focus, bool through_reference)
-{
-	const JsonNode *types = element_property(element, "type");
-
-	if (kind == BY_TYPE)
-	{
-		for (int i = 0; i < items_of(types); i++)
-		{
-			const JsonNode *type = item_of(types, i);
-
-			if (through_reference ? target_allows(child_of(type, "targetProfile"), focus) && reference_type(focus->node) != 0 :
-				type_allows(child_of(type, "code"), focus->type))
-				return true;
-		}
-		return false;
-	}
-	if (kind == BY_PROFILE)
-	{
-		for (int i = 0; i < items_of(types); i++)
-		{
-			const JsonNode *type = item_of(types, i);
-			const JsonNode *profiles = child_of(type, "profile");
-			bool		loaded;
-
-			if (through_reference)
-				return target_allows(child_of(type, "targetProfile"), focus) && reference_type(focus->node) != 0;
-			for (int p = 0; p < items_of(profiles); p++)
-			{
-				const JsonNode *url = string_item(profiles, p);
-
-				if (url != NULL && profile_tries(r, url, focus, &loaded) && loaded)
-					return true;
-			}
-		}
-		return false;
-	}
-	return says_value(element, 0) && tries(r, element, focus);
-}
-
-/* The root of the one profile that an element's type names, for discriminators that lead into it */
-static ProfileElement *
-type_profile_root(const ProfileElement *element)
-{
-	const JsonNode *types = element_property(element, "type");
-
-	for (int i = 0; i < items_of(types); i++)
-	{
-		const JsonNode *profiles = child_of(item_of(types, i), "profile");
-		const JsonNode *url = items_of(profiles) == 1 ? string_item(profiles, 0) : NULL;
-		Profile    *profile = url == NULL ? NULL : find_profile(url->u.text, url->len);
-
-		if (profile != NULL && profile->root != NULL)
-			return profile->root;
-	}
-	return NULL;
-}
-
-/* Whether an extension's url is the one that a slice's type profile is for */
-static bool
-extension_profile_matches(const ProfileElement *slice, const FhirFocus *focus)
-{
-	const JsonNode *types = element_property(slice, "type");
-	const JsonNode *url = child_of(focus->node, "url");
-
-	for (int i = 0; i < items_of(types); i++)
-	{
-		const JsonNode *profiles = child_of(item_of(types, i), "profile");
-
-		for (int p = 0; p < items_of(profiles); p++)
-		{
-			const JsonNode *profile = string_item(profiles, p);
-			char	   *plain = profile == NULL ? NULL : plain_url(profile);
-
-			if (plain != NULL && text_is(url, plain))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* The value that the step leads to, for extension('url') */
-static Values
-extension_values(const FhirFocus *focus, const char *url, int len)
-{
-	Values		all = child_values(focus, "extension", 9);
-	Values		found = {NULL, 0, 0};
-
-	for (int i = 0; i < all.count; i++)
-	{
-		const JsonNode *have = child_of(all.values[i].focus.node, "url");
-
-		if (have != NULL && have->kind == NODE_STRING && have->len == len && memcmp(have->u.text, url, len) == 0)
-			(void) add_value(&found, &all.values[i].focus, all.values[i].index);
-	}
-	return found;
-}
-
-/* Follows a discriminator's path (a restricted FHIRPath) through profile and value at once. */
-static bool
-follows(Run *r, ProfileElement *element, DiscriminatorKind kind, const char *path, int len, const FhirFocus *focus, bool through_reference)
-{
-	const char *end = path + len;
-	const char *step = path;
-	int			step_len;
-	Values		values;
-	ProfileElement *child = NULL;
-
-	check_stack_depth();
-	while (len >= 5 && memcmp(step, "$this", 5) == 0)
-	{
-		step += 5;
-		step += step < end && *step == '.';
-		len = end - step;
-	}
-	if (step >= end)
-		return discriminates(r, element, kind, focus, through_reference);
-	if (*step == '.')
-		step++;
-	step_len = 0;
-	while (step + step_len < end && (step[step_len] != '.' || memchr(step, '(', step_len) != NULL))
-	{
-		step_len++;
-		if (step[step_len - 1] == ')')
-			break;
-	}
-	path = step + step_len;
-	path += path < end && *path == '.';
-	if (step_len == 9 && memcmp(step, "resolve()", 9) == 0)
-		return follows(r, element, kind, path, end - path, focus, true);
-	if (step_len > 7 && memcmp(step, "ofType(", 7) == 0)
-	{
-		int			type = fhir_type_find(step + 7, step_len - 8);
-
-		return type != 0 && fhir_type_is(focus->type, type) && follows(r, element, kind, path, end - path, focus, through_reference);
-	}
-	if (step_len > 13 && memcmp(step, "extension('", 11) == 0)
-	{
-		ProfileElement *extension = element_child(element, "extension", 9);
-
-		values = extension_values(focus, step + 11, step_len - 13);
-		for (int i = 0; extension != NULL && i < extension->slice_count && values.count > 0; i++)
-		{
-			if (extension_profile_matches(extension->slices[i], &values.values[0].focus))
-				child = extension->slices[i];
-		}
-	}
-	else
-	{
-		values = child_values(focus, step, step_len);
-		child = element_child(element, step, step_len);
-	}
-	if (kind == BY_EXISTS && path >= end)
-	{
-		const JsonNode *min = child == NULL ? NULL : element_property(child, "min");
-		const JsonNode *max = child == NULL ? NULL : element_property(child, "max");
-
-		if (text_is(max, "0"))
-			return values.count == 0;
-		return min != NULL && min->kind == NODE_NUMBER && min->u.text[0] != '0' && values.count > 0;
-	}
-	if (child == NULL)
-	{
-		ProfileElement *root;
-
-		/* a value of the whole, of which the path names a part */
-		if (kind == BY_VALUE && (element_property_like(element, "fixed") != NULL || element_property_like(element, "pattern") != NULL))
-			return tries(r, element, focus);
-		if (step_len == 3 && memcmp(step, "url", 3) == 0 && focus->type == fhir_extension_type &&
-			extension_profile_matches(element, focus))
-			return true;
-		root = type_profile_root(element);
-		return root != NULL && r->depth < PROFILE_DEPTH_MAX && element_child(root, step, step_len) != NULL &&
-			follows(r, root, kind, step, end - step, focus, through_reference);
-	}
-	for (int i = 0; i < values.count; i++)
-	{
-		if (follows(r, child, kind, path, end - path, &values.values[i].focus, through_reference))
-			return true;
-	}
-	return false;
-}
-
-/* Whether a slice says anything about where a discriminator's path begins; what it leaves out, other discriminators decide */
-static bool
-speaks_of(const ProfileElement *slice, const JsonNode *path)
-{
-	int			len = 0;
-
-	while (len < path->len && path->u.text[len] != '.' && path->u.text[len] != '(')
-		len++;
-	return path->u.text[0] == '$' || (len < path->len && path->u.text[len] == '(') ||
-		element_child(slice, path->u.text, len) != NULL ||
-		element_property_like(slice, "fixed") != NULL || element_property_like(slice, "pattern") != NULL ||
-		type_profile_root(slice) != NULL || (len == 3 && memcmp(path->u.text, "url", 3) == 0);
-}
-
-static bool
-slice_takes(Run *r, const JsonNode *discriminators, const char *implied, ProfileElement *slice, const FhirFocus *focus)
-{
-	static const struct
-	{
-		const char *name;
-		DiscriminatorKind kind;
-	}			kinds[] = {
-		{"value", BY_VALUE}, {"pattern", BY_VALUE}, {"exists", BY_EXISTS}, {"type", BY_TYPE}, {"profile", BY_PROFILE},
-	};
-	bool		said = false;
-
-	if (items_of(discriminators) == 0)
-	{
-		if (strcmp(implied, "url") == 0)
-			return follows(r, slice, BY_VALUE, "url", 3, focus, false);
-		if (strcmp(implied, "type") == 0)
-			return discriminates(r, slice, BY_TYPE, focus, false);
-		return tries(r, slice, focus);
-	}
-	for (int i = 0; i < items_of(discriminators); i++)
-	{
-		const JsonNode *type = child_of(item_of(discriminators, i), "type");
-		const JsonNode *path = child_of(item_of(discriminators, i), "path");
-		bool		takes = false;
-
-		if (path == NULL || path->kind != NODE_STRING || path->len == 0)
-			return false;
-		if (!speaks_of(slice, path) && items_of(discriminators) > 1)
-			continue;
-		said = true;
-		for (size_t k = 0; k < lengthof(kinds); k++)
-		{
-			if (text_is(type, kinds[k].name))
-				takes = follows(r, slice, kinds[k].kind, path->u.text, path->len, focus, false);
-		}
-		if (!takes)
-			return false;
-	}
-	return said;
-}
-
-static void check_count(Run *r, const ProfileElement *element, int count);
-
-static void
-check_slices(Run *r, ProfileElement *element, const Values *values)
-{
-	const JsonNode *slicing = element_property(element, "slicing");
-	const JsonNode *discriminators = child_of(slicing, "discriminator");
-	const JsonNode *rules = child_of(slicing, "rules");
-	bool		ordered = child_of(slicing, "ordered") != NULL && child_of(slicing, "ordered")->kind == NODE_TRUE;
-	bool		extension = (element->name_len == 9 && memcmp(element->name, "extension", 9) == 0) ||
-		(element->name_len == 17 && memcmp(element->name, "modifierExtension", 17) == 0);
-	const char *implied = extension ? "url" : element->choice ? "type" : "";
-	int		   *counts = palloc0(sizeof(int) * element->slice_count);
-	int			highest = -1;
-	bool		unmatched = false;
-
-	for (int i = 0; i < values->count; i++)
-	{
-		const FhirFocus *focus = &values->values[i].focus;
-		int			length = path_push(r, element, values->values[i].index);
-		int			taken = -1;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int s = 0; s < element->slice_count && taken < 0; s++)
-		{
-			if (slice_takes(r, discriminators, implied, element->slices[s], focus))
-				taken = s;
-		}
-		if (taken < 0)
-		{
-			unmatched = true;
-			if (text_is(rules, "closed"))
-				report(r, SEVERITY_ERROR, "structure", "profile-slice-closed", "belongs to none of the slices, and the slicing is closed", NULL);
-		}
-		else
-		{
-			counts[taken]++;
-			if (unmatched && text_is(rules, "openAtEnd"))
-				report(r, SEVERITY_ERROR, "structure", "profile-slice-end", "what belongs to no slice must stand at the end", NULL);
-			if (ordered && taken < highest)
-				report(r, SEVERITY_ERROR, "structure", "profile-slice-order", "the slices are not in their order", NULL);
-			highest = Max(highest, taken);
-			check_value(r, element->slices[taken], focus);
-		}
-		path_pop(r, length);
-	}
-	for (int s = 0; s < element->slice_count; s++)
-	{
-		int			length = path_push(r, element, -1);
-
-		if (!r->trial)
-			appendStringInfo(&r->path, ":%.*s", element->slices[s]->slice_len, element->slices[s]->slice);
-		check_count(r, element->slices[s], counts[s]);
-		path_pop(r, length);
-	}
-	pfree(counts);
-}
-
 /* -- elements ------------------------------------------------------------- */
 
 /* At the element's (or slice's) path */
-static void
-check_count(Run *r, const ProfileElement *element, int count)
+void
+profile_check_count(Run *r, const ProfileElement *element, int count)
 {
 	const JsonNode *min = element_property(element, "min");
 	const JsonNode *max = element_property(element, "max");
@@ -943,37 +509,37 @@ check_count(Run *r, const ProfileElement *element, int count)
 	bool		star = max == NULL || max->kind != NODE_STRING || text_is(max, "*");
 
 	if (count < least)
-		report(r, SEVERITY_ERROR, "required", "profile-min", "stands less often than the profile asks for",
+		profile_report(r, SEVERITY_ERROR, "required", "profile-min", "stands less often than the profile asks for",
 			   psprintf("At least %ld.", least));
 	else if (count == 0 && must_support != NULL && must_support->kind == NODE_TRUE)
-		report(r, SEVERITY_INFORMATION, "informational", "profile-must-support", "must be supported and is not there", NULL);
+		profile_report(r, SEVERITY_INFORMATION, "informational", "profile-must-support", "must be supported and is not there", NULL);
 	if (!star && count > strtol(pnstrdup(max->u.text, max->len), NULL, 10))
-		report(r, SEVERITY_ERROR, "structure", "profile-max", "stands more often than the profile allows",
+		profile_report(r, SEVERITY_ERROR, "structure", "profile-max", "stands more often than the profile allows",
 			   psprintf("At most %ld.", strtol(pnstrdup(max->u.text, max->len), NULL, 10)));
 }
 
 static void
 check_child(Run *r, ProfileElement *child, const FhirFocus *focus)
 {
-	Values		values = child_values(focus, child->name, child->name_len);
-	int			length = path_push(r, child, -1);
+	Values		values = profile_values(focus, child->name, child->name_len);
+	int			length = profile_push(r, child, -1);
 
-	check_count(r, child, values.count);
-	path_pop(r, length);
+	profile_check_count(r, child, values.count);
+	profile_pop(r, length);
 	for (int i = 0; i < values.count && !r->v->full; i++)
 	{
-		length = path_push(r, child, values.values[i].index);
-		check_value(r, child, &values.values[i].focus);
-		path_pop(r, length);
+		length = profile_push(r, child, values.values[i].index);
+		profile_check_value(r, child, &values.values[i].focus);
+		profile_pop(r, length);
 	}
 	if (child->slice_count > 0)
-		check_slices(r, child, &values);
+		profile_check_slices(r, child, &values);
 	if (values.values != NULL)
 		pfree(values.values);
 }
 
-static void
-check_value(Run *r, ProfileElement *element, const FhirFocus *focus)
+void
+profile_check_value(Run *r, ProfileElement *element, const FhirFocus *focus)
 {
 	FhirScope	outer = r->scope;
 
@@ -1004,8 +570,8 @@ start(Validation *v, const JsonNode *url, const FhirFocus *focus, const FhirScop
 
 	initStringInfo(&r.path);
 	appendStringInfoString(&r.path, path);
-	if (!run_profile(&r, url, focus))
-		report(&r, asked ? SEVERITY_ERROR : SEVERITY_INFORMATION, "not-found", "profile-unknown", "the profile is not loaded",
+	if (!profile_run(&r, url, focus))
+		profile_report(&r, asked ? SEVERITY_ERROR : SEVERITY_INFORMATION, "not-found", "profile-unknown", "the profile is not loaded",
 			   "Load its StructureDefinition with ehr.load_definition.");
 	pfree(r.path.data);
 }
@@ -1066,7 +632,7 @@ check_declared_profiles(Validation *v, const FhirVisit *visit)
 		const JsonNode *url = string_item(profiles, i);
 
 		/* that of the type itself says nothing */
-		if (url != NULL && !(is_core(url) && target_type(url) == visit->type - FHIR_RESOURCE_BASE))
+		if (url != NULL && !(profile_is_core(url) && profile_target_type(url) == visit->type - FHIR_RESOURCE_BASE))
 			start(v, url, &focus, &scope, path, false);
 	}
 }

@@ -6,42 +6,19 @@
  * ehr.load_definition; where it is neither, nothing is said.  R4
  * questionnaireresponse.html: items stand in the questionnaire's order, under
  * the item that they stand under there, with answers of its type.  An item
- * with enableWhen may be missing; whether it is enabled is not evaluated.
+ * that is not enabled (enable_when.c) may be missing and has no answers.
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 
 #include "fhir/fhir_tree.h"
-#include "validate/validate.h"
-
-typedef struct Answers
-{
-	Validation *v;
-	StringInfoData path;
-	bool		complete;		/* required answers must be there */
-} Answers;
-
-/* Which values an item's type takes (R4 item-type); NULL: none */
-static const struct
-{
-	const char *type;
-	const char *keys[4];
-}			answer_keys[] = {
-	{"group", {NULL}}, {"display", {NULL}},
-	{"boolean", {"valueBoolean"}}, {"decimal", {"valueDecimal"}}, {"integer", {"valueInteger"}},
-	{"date", {"valueDate"}}, {"dateTime", {"valueDateTime"}}, {"time", {"valueTime"}},
-	{"string", {"valueString"}}, {"text", {"valueString"}}, {"url", {"valueUri"}},
-	{"choice", {"valueCoding", "valueString", "valueInteger", "valueDate"}},
-	{"open-choice", {"valueCoding", "valueString", "valueInteger", "valueDate"}},
-	{"attachment", {"valueAttachment"}}, {"reference", {"valueReference"}}, {"quantity", {"valueQuantity"}},
-};
+#include "validate/questionnaire.h"
 
 static void check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool complete);
 
-static void
-say(Answers *a, const char *code, const char *rule, const char *text)
+void
+answer_fault(Answers *a, const char *code, const char *rule, const char *text)
 {
 	add_issue(a->v, SEVERITY_ERROR, code, rule, text, NULL, a->path.data);
 }
@@ -68,91 +45,86 @@ is_true(const JsonNode *node)
 	return node != NULL && node->kind == NODE_TRUE;
 }
 
-/* The key under which an answer holds its value, NULL if it has none */
-static const JsonNode *
-answer_value(const JsonNode *answer)
+const JsonNode *
+choice_value(const JsonNode *object, const char *prefix)
 {
-	for (uint32 i = 0; answer->kind == NODE_OBJECT && i < answer->len; i++)
-	{
-		const JsonNode *child = &answer->u.children[i];
+	size_t		len = strlen(prefix);
 
-		if (child->key_len > 5 && memcmp(child->key, "value", 5) == 0)
+	for (uint32 i = 0; object->kind == NODE_OBJECT && i < object->len; i++)
+	{
+		const JsonNode *child = &object->u.children[i];
+
+		if (child->key_len > len && memcmp(child->key, prefix, len) == 0 && child->key[len] >= 'A' && child->key[len] <= 'Z')
 			return child;
 	}
 	return NULL;
 }
 
-/* Of a Coding, system and code are compared; all else as a whole */
+/* Extensions of questions are R4's own; those of the SDC guide have its prefix. */
 static bool
-same_option(const JsonNode *value, const JsonNode *option)
+is_extension(const JsonNode *url, const char *name)
 {
-	const JsonNode *offered = json_child(option, value->key, value->key_len);
+	static const char *const prefixes[] = {
+		"http://hl7.org/fhir/StructureDefinition/", "http://hl7.org/fhir/uv/sdc/StructureDefinition/",
+	};
 
-	if (offered == NULL || offered->kind != value->kind)
-		return false;
-	if (value->kind == NODE_OBJECT)
+	for (size_t i = 0; i < lengthof(prefixes); i++)
 	{
-		const JsonNode *system = child_of(offered, "system");
+		size_t		skip = strlen(prefixes[i]);
 
-		return same_string(child_of(value, "code"), child_of(offered, "code")) &&
-			(system == NULL || same_string(child_of(value, "system"), system));
+		if (url != NULL && url->kind == NODE_STRING && url->len == skip + strlen(name) && memcmp(url->u.text, prefixes[i], skip) == 0 &&
+			memcmp(url->u.text + skip, name, url->len - skip) == 0)
+			return true;
 	}
-	return value->kind != NODE_STRING && value->kind != NODE_NUMBER ? true :
-		value->len == offered->len && memcmp(value->u.text, offered->u.text, value->len) == 0;
+	return false;
 }
 
-static void
-check_options(Answers *a, const JsonNode *question, const JsonNode *value)
+const JsonNode *
+extension_value(const JsonNode *element, const char *name, int *from)
 {
-	const JsonNode *options = child_of(question, "answerOption");
-	bool		open = text_is(child_of(question, "type"), "open-choice");
+	const JsonNode *extensions = child_of(element, "extension");
 
-	if (items_of(options) == 0 || (open && value->kind == NODE_STRING))
-		return;
-	for (int i = 0; i < items_of(options); i++)
+	while (*from < items_of(extensions))
 	{
-		if (same_option(value, item_of(options, i)))
-			return;
+		const JsonNode *extension = item_of(extensions, (*from)++);
+
+		if (is_extension(child_of(extension, "url"), name))
+			return choice_value(extension, "value");
 	}
-	if (open && value->kind == NODE_OBJECT && child_of(value, "code") == NULL)
-		return;
-	say(a, "code-invalid", "answer-option", "the answer is none of the question's options");
+	return NULL;
 }
 
-static void
-check_answer(Answers *a, const JsonNode *question, const JsonNode *answer)
+long
+extension_number(const JsonNode *element, const char *name)
 {
-	const JsonNode *type = child_of(question, "type");
-	const JsonNode *value = answer_value(answer);
-	const JsonNode *max = child_of(question, "maxLength");
-	bool		allowed = true;
+	int			from = 0;
+	const JsonNode *value = extension_value(element, name, &from);
 
-	if (value == NULL)
-		return;
-	for (size_t i = 0; i < lengthof(answer_keys); i++)
-	{
-		if (!text_is(type, answer_keys[i].type))
-			continue;
-		allowed = false;
-		for (size_t k = 0; k < lengthof(answer_keys[i].keys) && answer_keys[i].keys[k] != NULL; k++)
-			allowed |= strlen(answer_keys[i].keys[k]) == value->key_len &&
-				memcmp(answer_keys[i].keys[k], value->key, value->key_len) == 0;
-	}
-	if (!allowed)
-	{
-		say(a, "structure", "answer-type", "the answer is not of the question's type");
-		return;
-	}
-	if (max != NULL && max->kind == NODE_NUMBER && value->kind == NODE_STRING)
-	{
-		long		characters = 0;
+	return value == NULL || value->kind != NODE_NUMBER ? -1 : strtol(pnstrdup(value->u.text, value->len), NULL, 10);
+}
 
-		for (uint32 i = 0; i < value->len; i++)
-			characters += ((unsigned char) value->u.text[i] & 0xC0) != 0x80;
-		if (characters > strtol(pnstrdup(max->u.text, max->len), NULL, 10))
-			say(a, "too-long", "answer-length", "the answer is longer than the question allows");
-	}
-	check_options(a, question, value);
+/* How often a question has to be answered, or a group to stand: minOccurs, else once where it is required */
+static long
+least_of(const JsonNode *question)
+{
+	long		least = extension_number(question, "questionnaire-minOccurs");
+
+	return least >= 0 ? least : is_true(child_of(question, "required"));
+}
+
+/* How many answers a question has */
+static void
+check_answer_count(Answers *a, const JsonNode *question, int count, bool complete)
+{
+	long		least = least_of(question);
+	long		most = extension_number(question, "questionnaire-maxOccurs");
+
+	if (count > 1 && !is_true(child_of(question, "repeats")))
+		answer_fault(a, "structure", "answer-repeats", "the question takes one answer");
+	else if (most >= 0 && count > most)
+		answer_fault(a, "structure", "answer-repeats", "the question has more answers than it takes");
+	else if (complete && count < least)
+		answer_fault(a, "required", "answer-required", least > 1 ? "the question has fewer answers than it asks for" : "the question has to be answered");
 }
 
 static void
@@ -161,12 +133,13 @@ check_item(Answers *a, const JsonNode *question, const JsonNode *item, bool comp
 	const JsonNode *answers = child_of(item, "answer");
 	bool		asks = !text_is(child_of(question, "type"), "group") && !text_is(child_of(question, "type"), "display");
 
-	if (!asks && answers != NULL)
-		say(a, "structure", "answer-unasked", "groups and displays have no answers");
-	else if (items_of(answers) > 1 && !is_true(child_of(question, "repeats")))
-		say(a, "structure", "answer-repeats", "the question takes one answer");
-	else if (asks && items_of(answers) == 0 && complete && is_true(child_of(question, "required")))
-		say(a, "required", "answer-required", "the question has to be answered");
+	/* the code "question" is abstract: it groups those that have answers */
+	if ((!asks || text_is(child_of(question, "type"), "question")) && answers != NULL)
+		answer_fault(a, "structure", "answer-unasked", "groups, displays and questions of no type have no answers");
+	else if (asks)
+		check_answer_count(a, question, items_of(answers), complete);
+	if (asks)
+		check_answer_options(a, question, answers);
 	for (int i = 0; i < items_of(answers) && !a->v->full; i++)
 	{
 		int			length = push(a, "answer", i);
@@ -176,7 +149,7 @@ check_item(Answers *a, const JsonNode *question, const JsonNode *item, bool comp
 		pop(a, length);
 	}
 	if (asks && child_of(item, "item") != NULL)
-		say(a, "structure", "answer-place", "items of a question stand under its answer");
+		answer_fault(a, "structure", "answer-place", "items of a question stand under its answer");
 	else if (!asks)
 		check_level(a, child_of(question, "item"), child_of(item, "item"), complete);
 }
@@ -203,6 +176,40 @@ find_question(const JsonNode *sorted, int count, const JsonNode *link)
 	return -1;
 }
 
+/* Whether an item has an answer, at whatever depth */
+static bool
+has_answers(const JsonNode *item)
+{
+	const JsonNode *items = child_of(item, "item");
+
+	check_stack_depth();
+	if (items_of(child_of(item, "answer")) > 0)
+		return true;
+	for (int i = 0; i < items_of(items); i++)
+	{
+		if (has_answers(item_of(items, i)))
+			return true;
+	}
+	return false;
+}
+
+/* How often a group stands, and whether an item that has to is there */
+static void
+check_occurrence(Answers *a, const JsonNode *question, int count, bool complete)
+{
+	bool		group = text_is(child_of(question, "type"), "group");
+	long		least = least_of(question);
+	long		most = extension_number(question, "questionnaire-maxOccurs");
+	int			length = a->path.len;
+
+	appendStringInfoString(&a->path, ".item");
+	if (group && most >= 0 && count > most)
+		answer_fault(a, "structure", "answer-repeats", "the group stands more often than the questionnaire allows");
+	if (complete && least > 0 && (group ? count < least : count == 0) && question_enabled(a, question) == 1)
+		answer_fault(a, "required", "answer-required", count == 0 ? "a required item is missing" : "the group stands less often than the questionnaire asks for");
+	pop(a, length);
+}
+
 /* The items of one level: n log n in the number of questions */
 static void
 check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool complete)
@@ -210,11 +217,13 @@ check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool c
 	int			question_count = items_of(questions);
 	JsonNode   *sorted = palloc((question_count + 1) * sizeof(JsonNode));
 	int		   *seen = palloc0((question_count + 1) * sizeof(int));
+	AnswerLevel level = {a->level, items};
 	int			count = 0;
 	int			last = -1;
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
+	a->level = &level;
 	for (int i = 0; i < question_count; i++)
 	{
 		const JsonNode *link = child_of(item_of(questions, i), "linkId");
@@ -233,28 +242,27 @@ check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool c
 		int			place = find_question(sorted, count, child_of(item, "linkId"));
 
 		if (place < 0)
-			say(a, "not-found", "answer-unknown", "the questionnaire has no such item here");
+			answer_fault(a, "not-found", "answer-unknown", "the questionnaire has no such item here");
 		else
 		{
 			const JsonNode *question = item_of(questions, place);
 
+			int			enabled = question_enabled(a, question);
+
 			if (place < last)
-				say(a, "structure", "answer-order", "the items are not in the questionnaire's order");
+				answer_fault(a, "structure", "answer-order", "the items are not in the questionnaire's order");
 			if (seen[place]++ > 0 && !(text_is(child_of(question, "type"), "group") && is_true(child_of(question, "repeats"))))
-				say(a, "structure", "answer-twice", "only groups that repeat stand more than once");
+				answer_fault(a, "structure", "answer-twice", "only groups that repeat stand more than once");
+			if (enabled == 0 && has_answers(item))
+				answer_fault(a, "business-rule", "answer-disabled", "the answers that the response has do not enable the question");
 			last = Max(last, place);
-			check_item(a, question, item, complete && child_of(question, "enableWhen") == NULL);
+			check_item(a, question, item, complete && enabled == 1);
 		}
 		pop(a, length);
 	}
-	for (int i = 0; complete && i < question_count && !a->v->full; i++)
-	{
-		const JsonNode *question = item_of(questions, i);
-
-		if (seen[i] == 0 && is_true(child_of(question, "required")) && child_of(question, "enableWhen") == NULL)
-			add_issue(a->v, SEVERITY_ERROR, "required", "answer-required", "a required item is missing", NULL,
-					  psprintf("%s.item", a->path.data));
-	}
+	for (int i = 0; i < question_count && !a->v->full; i++)
+		check_occurrence(a, item_of(questions, i), seen[i], complete);
+	a->level = level.up;
 	pfree(sorted);
 	pfree(seen);
 }
@@ -262,26 +270,13 @@ check_level(Answers *a, const JsonNode *questions, const JsonNode *items, bool c
 void
 check_questionnaire_response(Validation *v, const FhirVisit *visit)
 {
-	const JsonNode *canonical = child_of(visit->node, "questionnaire");
+	const JsonNode *questionnaire = definition_of(v, visit, child_of(visit->node, "questionnaire"), "Questionnaire");
 	const JsonNode *status = child_of(visit->node, "status");
-	const JsonNode *contained = child_of(visit->root, "contained");
-	const JsonNode *questionnaire = NULL;
 	char		path[FHIR_PATH_SIZE];
-	Answers		a = {v};
+	Answers		a = {v, questionnaire};
 
-	if (canonical == NULL || canonical->kind != NODE_STRING || canonical->len < 2)
-		return;
-	if (canonical->u.text[0] != '#')
-		questionnaire = loaded_definition("Questionnaire", canonical->u.text, (int) canonical->len);
-	for (int i = 0; canonical->u.text[0] == '#' && i < items_of(contained); i++)
-	{
-		const JsonNode *id = child_of(item_of(contained, i), "id");
-
-		if (id != NULL && id->kind == NODE_STRING && id->len == canonical->len - 1 &&
-			memcmp(id->u.text, canonical->u.text + 1, id->len) == 0 &&
-			text_is(child_of(item_of(contained, i), "resourceType"), "Questionnaire"))
-			questionnaire = item_of(contained, i);
-	}
+	if (questionnaire == NULL)
+		check_canonical(v, visit, "questionnaire", "Questionnaire");
 	if (questionnaire == NULL)
 		return;
 	fhir_place_path(visit->place, NULL, -1, path);

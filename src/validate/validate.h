@@ -37,6 +37,14 @@ typedef struct ContainedIds
 	int			count;
 } ContainedIds;
 
+/* Resources of the entries of the Bundle that is validated, by URL */
+typedef struct BundleUrls
+{
+	bool		ready;
+	JsonNode   *urls;			/* key: a fullUrl, or its Type/id; len: the entry; sorted */
+	int			count;
+} BundleUrls;
+
 typedef struct Issue
 {
 	Severity	severity;
@@ -57,6 +65,8 @@ typedef struct Validation
 	int			size;
 	bool		full;
 	ContainedIds contained;
+	BundleUrls	bundle;
+	struct HTAB *targets;		/* of references: whether they conform to their profiles; NULL: none asked yet */
 } Validation;
 
 /* A text that outlives the call is needed for `path` alone: it is copied; the others are kept as they are. */
@@ -100,6 +110,9 @@ extern const FhirConstraint *invariant_constraint(int invariant);
 extern void check_invariants(Validation *v, const FhirVisit *visit);
 extern void check_bindings(Validation *v, const FhirVisit *visit);
 
+/* A Coding by itself: its system, and whether the system can have the code */
+extern void check_coding(Validation *v, const FhirVisit *visit);
+
 /* ref-1, dom-3 */
 extern void check_contained_reference(Validation *v, const FhirVisit *visit);
 extern void check_contained_used(Validation *v, const FhirVisit *visit);
@@ -107,17 +120,29 @@ extern void check_contained_used(Validation *v, const FhirVisit *visit);
 /* fullUrls and references of a Bundle; called at the Bundle's visit. */
 extern void check_bundle(Validation *v, const FhirVisit *visit);
 
+/* The resource of the Bundle's entry that a reference (without #) leads to; NULL: the document is no Bundle, or has none */
+extern const JsonNode *bundle_resource(Validation *v, const char *reference, size_t len);
+
 /* Extensions that R4 defines: the type of their value. */
 extern void check_known_extension(Validation *v, const FhirVisit *visit);
 
+/* Where they may stand */
+extern void check_extension_context(Validation *v, const FhirVisit *visit);
+
 /* Rules of ValueSet, CodeSystem and SearchParameter that are told in words only; at the resource's visit. */
 extern void check_conformance_resource(Validation *v, const FhirVisit *visit);
+
+/* Rules of StructureDefinition that are told in words only */
+extern void check_structure_definition(Validation *v, const FhirVisit *visit);
 
 /* A StructureDefinition against the loaded profile that it derives from */
 extern void check_derivation(Validation *v, const FhirVisit *visit);
 
 /* Answers against their Questionnaire, contained or loaded. */
 extern void check_questionnaire_response(Validation *v, const FhirVisit *visit);
+
+/* Results against their Measure, contained or loaded. */
+extern void check_measure_report(Validation *v, const FhirVisit *visit);
 
 /* The profile that validate() was asked for, of the whole document. */
 extern void check_asked_profile(Validation *v, const char *profile);
@@ -135,6 +160,19 @@ extern bool binding_known(int binding);
 /* Whether a value set has the code: 1 yes, 0 no, -1 not known here. `system` NULL: any of its systems. */
 extern int	value_set_has(const char *url, const char *system, int system_len, const char *code, int code_len);
 
+/* Whether a code system, a value set of this URL (without a version) is loaded */
+extern bool code_system_loaded(const char *url, int len);
+extern bool value_set_loaded(const char *url, int len);
+
+/* Whether some loaded version of a code system has the code: 1 yes, 0 no, -1 not known here */
+extern int	code_system_has(const char *system, int system_len, const char *code, int code_len);
+
+/* Whether a contained value set (#id) has a code, as far as its own lists tell: 1, 0, -1 not known; system NULL: any */
+extern int	contained_set_has(const JsonNode *contained, const JsonNode *reference, const JsonNode *system, const JsonNode *code);
+
+/* Rules of ValueSet.compose */
+extern void check_value_set(Validation *v, const FhirVisit *visit);
+
 /* Whether a resource is valid and meets a loaded profile */
 extern bool conforms_to_profile(Jsonb *doc, const char *profile);
 
@@ -143,6 +181,15 @@ extern void validate_init(void);
 
 /* A loaded definition of the kind ("Questionnaire") as a tree, NULL if there is none. */
 extern const JsonNode *loaded_definition(const char *kind, const char *url, int len);
+
+/* A canonical of the visited object that must name a resource of a type, where it is known that it names another */
+extern void check_canonical(Validation *v, const FhirVisit *visit, const char *child, const char *kind);
+
+/* Order of two values of one kind, dates as far as both are precise: -1, 0, 1; 2: they do not compare */
+extern int	value_order(const JsonNode *value, const JsonNode *bound);
+
+/* What a canonical of a visited resource names: a contained resource (#id), one of the same Bundle, or a loaded one; NULL: none. */
+extern const JsonNode *definition_of(const Validation *v, const FhirVisit *visit, const JsonNode *canonical, const char *kind);
 
 /* -- trees ---------------------------------------------------------------- */
 

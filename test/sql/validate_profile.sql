@@ -30,14 +30,14 @@ SELECT pg_temp.profile('patient', 'Patient', 'http://hl7.org/fhir/StructureDefin
 	{"id":"Patient.deceased[x]","path":"Patient.deceased[x]","type":[{"code":"dateTime"}]},
 	{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","patternCodeableConcept":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"}]}},
 	{"id":"Patient.managingOrganization","path":"Patient.managingOrganization","type":[{"code":"Reference","targetProfile":["http://hl7.org/fhir/StructureDefinition/Organization"]}]}]$$);
-\set good '{"resourceType":"Patient","identifier":[{"system":"http://example.vn/cccd","value":"079090000001"},{"system":"http://example.vn/other"}],"birthDate":"1990-01-01","gender":"male","deceasedDateTime":"2020","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"},{"system":"x","code":"y"}]}}'
+\set good '{"resourceType":"Patient","identifier":[{"system":"http://example.vn/cccd","value":"079090000001"},{"system":"http://example.vn/other"}],"birthDate":"1990-01-01","gender":"male","deceasedDateTime":"2020","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"},{"system":"urn:x","code":"y"}]}}'
 SELECT pg_temp.issues(:'good', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb - 'birthDate', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb - 'gender', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb - 'identifier', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb - 'deceasedDateTime' || '{"deceasedBoolean":true}', 'http://example.vn/patient');
 SELECT pg_temp.issues(:'good'::jsonb || '{"photo":[{"url":"http://x"}]}', 'http://example.vn/patient');
-SELECT pg_temp.issues(:'good'::jsonb || '{"maritalStatus":{"coding":[{"system":"x","code":"M"}]}}', 'http://example.vn/patient');
+SELECT pg_temp.issues(:'good'::jsonb || '{"maritalStatus":{"coding":[{"system":"urn:x","code":"M"}]}}', 'http://example.vn/patient');
 SELECT pg_temp.issues(jsonb_set(:'good', '{identifier,0,value}', '"0790900000012"'), 'http://example.vn/patient');
 SELECT pg_temp.issues(jsonb_set(:'good', '{identifier,1,system}', '"http://example.vn/cccd"'), 'http://example.vn/patient');
 -- another type, a profile that nobody loaded, one that the document declares itself
@@ -100,7 +100,7 @@ $$;
 SELECT pg_temp.issues(pg_temp.pressure('8480-6', '8462-4') #- '{component,1,valueString}', 'http://example.vn/pressure');
 SELECT pg_temp.issues(pg_temp.pressure('8480-6', '8462-4'), 'http://example.vn/pressure');
 SELECT pg_temp.issues(pg_temp.pressure('8462-4', '8480-6') #- '{component,0,valueString}', 'http://example.vn/pressure');
-SELECT pg_temp.issues(pg_temp.pressure('8480-6', '1-1'), 'http://example.vn/pressure');
+SELECT pg_temp.issues(pg_temp.pressure('8480-6', '8867-4'), 'http://example.vn/pressure');
 SELECT pg_temp.profile('ended', 'Patient', 'http://hl7.org/fhir/StructureDefinition/Patient', $$[
 	{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"exists","path":"period"}],"rules":"openAtEnd"}},
 	{"id":"Patient.identifier:dated","path":"Patient.identifier","sliceName":"dated"},
@@ -193,7 +193,7 @@ CREATE FUNCTION pg_temp.answers(items text) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT jsonb_build_object('resourceType', 'QuestionnaireResponse', 'status', 'completed', 'questionnaire', 'http://example.vn/q|2', 'item', items::jsonb)
 $$;
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueInteger":3}]},{"linkId":"1.2","answer":[{"valueString":"abc"}]}]},
-	{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"a"},"item":[{"linkId":"2.1","answer":[{"valueString":"x"}]}]}]}]'));
+	{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"a"},"item":[{"linkId":"2.1","answer":[{"valueString":"x"}]}]}]},{"linkId":"3","answer":[{"valueBoolean":true}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"2","answer":[{"valueCoding":{"system":"http://x","code":"c"}}]},{"linkId":"1","item":[{"linkId":"1.2","answer":[{"valueString":"abcd"}]},{"linkId":"2.1"}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueString":"3"},{"valueInteger":3}]}]},{"linkId":"4","answer":[{"valueString":"x"}]}]'));
 SELECT pg_temp.issues(pg_temp.answers('[{"linkId":"1","item":[{"linkId":"1.1","answer":[{"valueString":"3"}]}]}, {"linkId":"1"}]'));

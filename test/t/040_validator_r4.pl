@@ -1,5 +1,5 @@
 # ehr.validate against the verdicts of the reference validator (suite validator-r4), case by case.
-# Tier 1 must agree save for the exceptions, each with its clause; tiers 2 and 3 are reported. The suites lie beside the
+# Tier 1 must agree save for the exceptions, each with its clause, tier 2 in nine of ten cases; tier 3 is reported. The suites lie beside the
 # project, or where EHR_SUITES says; without them this test says so and is skipped.
 use strict;
 use warnings;
@@ -78,6 +78,7 @@ for my $case (@$cases)
 }
 note(sprintf('tier %d: %d of %d verdicts agreed', $_, $agreed{$_} // 0, $all{$_})) for sort keys %all;
 is_deeply(\@wrong, [], "tier 1: $agreed{1} of $all{1} verdicts agreed, the others have their clause");
+cmp_ok($agreed{2}, '>=', 0.9 * $all{2}, "tier 2: $agreed{2} of $all{2} verdicts agreed");
 is_deeply([ grep { !$used{$_} } sort keys %exceptions ], [], 'every exception is needed');
 
 # -- R4's own examples keep its invariants, save what the list of exceptions and their own faults explain
@@ -89,8 +90,9 @@ SKIP: {
 			jsonb_array_elements(ehr.validate(convert_from(pg_read_binary_file('$suites/r4-examples/cases/' || f), 'UTF8')) -> 'issue') i(issue)
 		WHERE f LIKE '%.json' AND issue ->> 'severity' IN ('error', 'fatal')});
 	note($found);
-	# each breaks a clause: fullUrl beside another id (bundle.html), a div without content (txt-2); the rest is refused by input too
-	cmp_ok(scalar(split /\n/, $found), '<=', 15, 'r4-examples: errors in few of 701');
+	# each breaks a clause: fullUrl beside another id (bundle.html), a div without content (txt-2), a check digit, an OID with
+	# a sign too many, extensions where their definition does not allow them; the rest is refused by input too
+	cmp_ok(scalar(split /\n/, $found), '<=', 18, 'r4-examples: errors in few of 701');
 }
 $node->stop;
 done_testing();
