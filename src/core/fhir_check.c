@@ -286,7 +286,7 @@ check_primitive(Check *c, const JsonNode *node, const FhirElement *element, cons
 		fault(c, FHIR_RULE_FORMAT, at, type_name(type), fhir_primitive_hint(type));
 	else if (element->codes != 0)
 		check_code(c, node, element, at);
-	else if (node->u.text[0] == 'u' && c->all_rules && is_uri(type) && !urn_valid(node->u.text, node->len))
+	else if (c->all_rules && node->len > 0 && node->u.text[0] == 'u' && is_uri(type) && !urn_valid(node->u.text, node->len))
 		fault(c, FHIR_RULE_URN, at, NULL, NULL);
 }
 
