@@ -21,7 +21,8 @@
 #define MOST_MATCHES 0.25		/* of those who agree in both fewer strangers may be matches not known */
 #define TOGETHER 4.0			/* so many times more often than by chance */
 #define CHANGE_TOGETHER 0.5		/* correlation of two fields that change together, */
-#define CHANGE_LEAST 0.02		/* in at least so many matches */
+#define CHANGE_LEAST 0.02		/* in at least so many matches, */
+#define CHANGE_MOST 0.4			/* if they are no more than this of what tells who is who */
 
 typedef struct Training
 {
@@ -476,6 +477,15 @@ has_changed(const TableModel *m, int f, int level)
 	return level != TABLE_MISSING && level > 0 && m->m[f][level] < m->u[f][level];
 }
 
+/* What agreement in a field tells; in one that goes with another, little more than that one. */
+static double
+bits_of_field(const TableModel *m, int f)
+{
+	double		bits = greater(log2(m->m[f][0] / m->u[f][0]), 0);
+
+	return m->parent[f] < 0 ? bits : greater(bits + log2(m->u[f][0]) / 2, 0);
+}
+
 static double
 correlation(double all, double x, double y, double both)
 {
@@ -494,6 +504,7 @@ find_groups(Training *g)
 	int			group[TABLE_FIELDS_MAX];
 	int			members[TABLE_FIELDS_MAX] = {0};
 	double		weight[TABLE_FIELDS_MAX] = {0};
+	bool		personal[TABLE_FIELDS_MAX] = {false};
 	double		all = 0;
 	bool		any = false;
 	size_t		i;
@@ -525,17 +536,17 @@ find_groups(Training *g)
 				group[root_of(group, f)] = root_of(group, h);
 	for (f = 0; f < t->fields; f++)
 	{
-		double		bits = greater(log2(m->m[f][0] / m->u[f][0]), 0);
-
-		all += bits;
-		members[root_of(group, f)]++;
-		weight[root_of(group, f)] += bits;
+		h = root_of(group, f);
+		all += bits_of_field(m, f);
+		members[h]++;
+		weight[h] += bits_of_field(m, f);
+		personal[h] |= t->field[f].kind == TABLE_DATE || t->field[f].kind == TABLE_ID;
 	}
-	/* who has changed most of what he is known by is somebody else */
+	/* who has changed what he is known by is somebody else */
 	for (f = 0; f < t->fields; f++)
 	{
 		h = root_of(group, f);
-		m->group[f] = members[h] > 1 && weight[h] < all / 2 ? h : -1;
+		m->group[f] = members[h] > 1 && weight[h] < all * CHANGE_MOST && !personal[h] ? h : -1;
 		any |= m->group[f] >= 0;
 	}
 	return any;
@@ -570,27 +581,41 @@ begin(Training *g, bool relatives)
 
 /*
  * A class of relatives is one when at least two fields in which matches agree
- * are to it as they are to strangers, among them all dates and numbers that
- * identify.  Else it holds the worse of the matches: those who have moved, say,
- * who are to matches as relatives are, the other way round.
+ * are to it as they are to strangers.  Else it holds the worse of the matches:
+ * those who have moved, say, who are to matches as relatives are, the other way
+ * round.  Dates and numbers that identify tell which: relatives have their own.
+ * Where there are none, what differs must tell more than what agrees.
  */
 static bool
 are_relatives(const MatchTable *t, const TableModel *m)
 {
+	double		strange_bits = 0;
+	double		alike_bits = 0;
 	int			strange = 0;
 	int			alike = 0;
+	int			personal = 0;
 	int			f;
 
 	for (f = 0; f < m->fields; f++)
 	{
-		bool		personal = t->field[f].kind == TABLE_DATE || t->field[f].kind == TABLE_ID;
-
-		strange += m->m[f][0] > 0.4 && m->u[f][0] < 0.1 && m->h[f][0] < 0.1 + 2 * m->u[f][0] && m->h[f][0] < m->m[f][0] / 5;
-		alike += m->h[f][0] > 0.4 && m->u[f][0] < 0.1;
-		if (personal && m->m[f][0] > 0.4 && m->h[f][0] > m->m[f][0] / 2)
-			return false;
+		if ((t->field[f].kind == TABLE_DATE || t->field[f].kind == TABLE_ID) && m->m[f][0] > 0.4)
+		{
+			personal++;
+			if (m->h[f][0] > m->m[f][0] / 2)
+				return false;
+		}
+		if (m->m[f][0] > 0.4 && m->u[f][0] < 0.1 && m->h[f][0] < 0.1 + 2 * m->u[f][0] && m->h[f][0] < m->m[f][0] / 5)
+		{
+			strange++;
+			strange_bits += bits_of_field(m, f);
+		}
+		else if (m->h[f][0] > 0.4 && m->u[f][0] < 0.1)
+		{
+			alike++;
+			alike_bits += bits_of_field(m, f);
+		}
 	}
-	return strange >= 2 && alike >= 1;
+	return strange >= 2 && alike >= 1 && (personal > 0 || strange_bits > alike_bits);
 }
 
 /* Rounds of expectation and maximization, from the beginning; with the tree where there is one. */
