@@ -154,6 +154,11 @@ CREATE FUNCTION ehr_internal.consent_concerns(person bigint, grantee text) RETUR
 	AS 'MODULE_PATHNAME', 'ehr_consent_concerns';
 COMMENT ON FUNCTION ehr_internal.consent_concerns(bigint, text) IS 'when this transaction commits, sessions of this name (null: that have rights on the person) look up what they may read of a person again';
 
+CREATE FUNCTION ehr_internal.consent_concerns_all() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ehr_consent_concerns_all';
+COMMENT ON FUNCTION ehr_internal.consent_concerns_all() IS 'when this transaction commits, all sessions look up what they may read again';
+
 CREATE FUNCTION ehr_internal.consent_changed_trigger() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'ehr_consent_changed_trigger';

@@ -466,17 +466,26 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.after_write(bigint, int2, jsonb, bigint[], bool) IS 'brings consents and what is known of patients up to a resource just written';
 
+-- One link of a registration, or millions of link_all: of very many everybody looks again, whatever their unit.
 CREATE FUNCTION ehr_internal.links_changed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	many CONSTANT bool := (SELECT count(*) FROM (SELECT FROM changed_links LIMIT 1001) AS n) > 1000;
 BEGIN
-	UPDATE ehr_store.patient_fact f SET dead = f.dead
-	WHERE f.subject IN (SELECT c.subject FROM ehr_store.consent_document c JOIN changed_links n ON n.subject = c.subject);
-	PERFORM ehr_internal.compile_consent(c.key) FROM ehr_store.consent_document c WHERE c.subject IN (SELECT n.subject FROM changed_links n);
+	IF EXISTS (SELECT FROM ehr_store.consent_document) THEN
+		UPDATE ehr_store.patient_fact f SET dead = f.dead
+		WHERE f.subject IN (SELECT c.subject FROM ehr_store.consent_document c JOIN changed_links n ON n.subject = c.subject);
+		PERFORM ehr_internal.compile_consent(c.key) FROM ehr_store.consent_document c WHERE c.subject IN (SELECT n.subject FROM changed_links n);
+	END IF;
 	-- residents of a station, and who acts for a person, when its patients become known
-	PERFORM ehr_internal.consent_concerns(n.person, 'unit:' || ehr_internal.unit_then(f.unit, f.unit_from, ehr_internal.today()))
-	FROM changed_links n JOIN ehr_store.patient_fact f ON f.subject = n.subject WHERE f.unit IS NOT NULL;
+	IF many THEN
+		PERFORM ehr_internal.consent_concerns_all();
+	ELSE
+		PERFORM ehr_internal.consent_concerns(n.person, 'unit:' || ehr_internal.unit_then(f.unit, f.unit_from, ehr_internal.today()))
+		FROM changed_links n JOIN ehr_store.patient_fact f ON f.subject = n.subject WHERE f.unit IS NOT NULL;
+	END IF;
 	-- (in bulk: only those whom somebody acts for, and of merged persons those whose other identities somebody acts for)
 	PERFORM ehr_internal.compile_family(c.person)
 	FROM (

@@ -51,6 +51,7 @@ static struct
 
 PG_FUNCTION_INFO_V1(ehr_consent_changed);
 PG_FUNCTION_INFO_V1(ehr_consent_concerns);
+PG_FUNCTION_INFO_V1(ehr_consent_concerns_all);
 PG_FUNCTION_INFO_V1(ehr_consent_changed_trigger);
 
 Size
@@ -189,6 +190,17 @@ ehr_consent_concerns(PG_FUNCTION_ARGS)
 
 		note_person(PG_GETARG_INT64(0), change_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)));
 	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * ehr_internal.consent_concerns_all() → void: this transaction concerns
+ * everybody.
+ */
+Datum
+ehr_consent_concerns_all(PG_FUNCTION_ARGS)
+{
+	note_all();
 	PG_RETURN_VOID();
 }
 

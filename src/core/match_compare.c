@@ -240,9 +240,11 @@ contact_level(const MatchRow *a, const MatchRow *b)
 {
 	bool		phones = a->phone != 0 && b->phone != 0;
 	bool		phone = phones && a->phone == b->phone;
-	bool		communes = a->commune != 0 && b->commune != 0;
-	bool		commune = communes && a->commune == b->commune;
+	bool		commune = a->commune != 0 && a->commune == b->commune;
 	bool		districts = a->district != 0 && b->district != 0;
+
+	/* of July 2025 there are no districts and other communes: an old and a new commune cannot be compared, unless they are equal */
+	bool		communes = commune || (a->commune != 0 && b->commune != 0 && (a->district != 0) == (b->district != 0));
 	bool		home = same_street(a, b) && (commune || !communes);
 
 	if (phone)

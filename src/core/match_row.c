@@ -326,7 +326,7 @@ set_phone(MatchRow *row, const char *phone)
 /* ---- address ---- */
 
 /* Words that say what the next one is; after the second kind no street follows. */
-static const char *const street_words[] = {"SO", "DUONG", "D", "NHA", "PHO", "SN"};
+static const char *const street_words[] = {"SO", "DUONG", "D", "NHA", "PHO", "SN", "HEM", "NGO", "NGACH", "KIET"};
 static const char *const area_words[] = {
 	"P", "PHUONG", "X", "XA", "TT", "Q", "QUAN", "H", "HUYEN", "TP", "TX", "KP", "TO", "AP", "KHU", "TINH"
 };
@@ -400,15 +400,48 @@ set_address(MatchRow *row, const char *address)
 		row->street = 0;
 }
 
+/* What a unit is, before its name: units change it, and senders shorten it. */
+static const char *const unit_words[] = {
+	"P ", "PHUONG ", "X ", "XA ", "TT ", "T T ", "THI TRAN ", "Q ", "QUAN ", "H ", "HUYEN ", "TP ", "T P ", "THANH PHO ", "TX ", "T X ", "THI XA ", "DAC KHU "
+};
+
+/*
+ * A unit by its code or name, written one way: "P.05", "P5" and "Phường 5" are
+ * 5, "TT. Nhà Bè" and "THI TRAN NHA BE" are NHA BE; spreadsheets take leading
+ * zeros from codes.
+ */
 static uint32_t
 area(const char *code)
 {
-	char		s[TEXT_MAX];
+	char		text[TEXT_MAX];
+	const char *s = text;
 	size_t		len = text_of(code);
+	size_t		i;
 
-	if (len == 0 || fold_text(code, len, s, &len) != CORE_OK || len == 0)
+	if (len == 0 || fold_text(code, len, text, &len) != CORE_OK)
 		return 0;
-	return hash32(s, len);
+	for (i = 0; i < sizeof unit_words / sizeof *unit_words; i++)
+	{
+		size_t		n = strlen(unit_words[i]);
+
+		if (len > n && memcmp(s, unit_words[i], n) == 0)
+		{
+			s += n;
+			len -= n;
+			break;
+		}
+	}
+	if (numbered_area(s, len))
+	{
+		s++;
+		len--;
+	}
+	while (len > 1 && *s == '0' && is_digit(s[1]))
+	{
+		s++;
+		len--;
+	}
+	return len == 0 ? 0 : hash32(s, len);
 }
 
 /* ---- whole rows ---- */

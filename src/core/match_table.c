@@ -23,6 +23,7 @@
 #define PAIRS_A_ROW 150			/* so many candidates are enough */
 #define PAIRS_LEAST 1000000
 
+#define KEPT (-6.0)				/* bits of a pair that is given out */
 #define KEYS_MAX 3				/* ways in which a field can be a part of a key */
 
 struct TableArena
@@ -452,7 +453,7 @@ better_pair(const void *x, const void *y)
 /* ---- clusters ---- */
 
 #define ASKED 400				/* pairs of members looked at before two clusters join */
-#define AGAINST (-6.0)			/* a pair says no more than this against, */
+#define AGAINST (-2.5)			/* a pair says no more than this against: what a row has wrong it has in all its pairs; */
 #define IN_FAVOUR 12.0			/* and this in favour */
 
 typedef struct Joining
@@ -539,7 +540,7 @@ score_all(MatchTable *t, const TablePairs *pairs, const TableTrained *trained, T
 		TablePair	p = {(uint32_t) (pairs->pair[i] >> 32), (uint32_t) pairs->pair[i], 0};
 
 		p.bits = (float) table_score(t, trained, p.a, p.b, pairs->level + i * t->fields, NULL);
-		if (p.bits > AGAINST)
+		if (p.bits > KEPT)
 			out->pair[out->npairs++] = p;
 	}
 	qsort(out->pair, out->npairs, sizeof *out->pair, better_pair);

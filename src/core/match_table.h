@@ -14,6 +14,9 @@
  *	 address) are found by counting and not believed twice: a tree of pairs of
  *	 fields, as C. Chow and C. Liu, Approximating Discrete Probability
  *	 Distributions with Dependence Trees (1968), for values that are equal;
+ * - fields that change together among matches (street, town and postcode of
+ *	 who has moved) are found by counting too: with some probability all of
+ *	 such a group are as they are to strangers, which is said once;
  * - relatives and neighbours, who agree in all but what makes a person, are a
  *	 class of their own beside matches and strangers, where the rows show one:
  *	 latent classes as P. Lazarsfeld and N. Henry (1968);
@@ -67,6 +70,8 @@ typedef struct TableModel
 	double		relatives;		/* share of pairs of relatives; 0 = there are none */
 	int			parent[TABLE_FIELDS_MAX];	/* field that this one goes with; -1 = none */
 	double		with_parent[TABLE_FIELDS_MAX];	/* bits when both are equal */
+	int			group[TABLE_FIELDS_MAX];	/* of fields that change together: its first field; -1 = none */
+	double		changed[TABLE_FIELDS_MAX];	/* of a group, by its first field: share of matches that have all changed */
 	double		prior;			/* share of true pairs among all pairs */
 	double		threshold;		/* in bits: best expected F1 */
 } TableModel;

@@ -20,6 +20,9 @@
 #define FEW_JOINT 5				/* strangers who agree in both: fewer show nothing */
 #define MOST_MATCHES 0.25		/* of those who agree in both fewer strangers may be matches not known */
 #define TOGETHER 4.0			/* so many times more often than by chance */
+#define CHANGE_TOGETHER 0.5		/* correlation of two fields that change together, */
+#define CHANGE_LEAST 0.02		/* in at least so many matches, */
+#define CHANGE_MOST 0.4			/* if they are no more than this of what tells who is who */
 
 typedef struct Training
 {
@@ -151,18 +154,22 @@ share_of(double rows, double least, double n)
 }
 
 double
-table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level, double *relatives)
+table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level, TableKinship *kin)
 {
 	const TableModel *m = &trained->model;
 	double		match = m->prior;	/* both relative to strangers */
 	double		relative = m->relatives;
 	double		stranger = 1 - m->prior - m->relatives;
+	double		grouped[TABLE_FIELDS_MAX];
 	int			f;
 
+	for (f = 0; f < t->fields; f++)
+		grouped[f] = 1;
 	for (f = 0; f < t->fields; f++)
 	{
 		int			l = level[f];
 		int			p = m->parent[f];
+		double	   *to = m->group[f] < 0 ? &match : &grouped[m->group[f]];
 		size_t		at = (size_t) a * t->fields + f;
 		double		share;
 
@@ -170,7 +177,7 @@ table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32
 			continue;
 		if (l > 0)
 		{
-			match *= m->m[f][l] / m->u[f][l];
+			*to *= m->m[f][l] / m->u[f][l];
 			relative *= m->h[f][l] / m->u[f][l];
 			continue;
 		}
@@ -179,14 +186,23 @@ table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32
 		{
 			share = share_of(trained->joint[at], trained->least_joint[f], t->n) /
 				share_of(trained->rows[(size_t) a * t->fields + p], trained->least[p], t->n);
-			match *= exp2(m->with_parent[f]) / (share > 1 ? 1 : share);
+			*to *= exp2(m->with_parent[f]) / (share > 1 ? 1 : share);
 		}
 		else
-			match *= m->m[f][0] / (share > 1 ? 1 : share);
+			*to *= m->m[f][0] / (share > 1 ? 1 : share);
 		relative *= m->h[f][0] / (share > 1 ? 1 : share);
 	}
-	if (relatives != NULL)
-		*relatives = relative / (stranger + relative + match);
+	for (f = 0; f < t->fields; f++)
+		if (m->group[f] == f)
+		{
+			double		either = m->changed[f] + (1 - m->changed[f]) * grouped[f];
+
+			match *= either;
+			if (kin != NULL)
+				kin->changed[f] = m->changed[f] / either;
+		}
+	if (kin != NULL)
+		kin->relatives = relative / (stranger + relative + match);
 	return log2(match) - log2(stranger + relative);
 }
 
@@ -196,8 +212,11 @@ table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32
 typedef struct ClassSums
 {
 	double		level[TABLE_FIELDS_MAX][TABLE_LEVELS];
-	double		told[TABLE_FIELDS_MAX];
+	double		told[TABLE_FIELDS_MAX]; /* of those that have not changed */
+	double		there[TABLE_FIELDS_MAX];	/* of all */
 	double		both[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX];	/* equal in two fields */
+	double		changed[TABLE_FIELDS_MAX];	/* by a group's first field */
+	double		asked[TABLE_FIELDS_MAX];	/* that have a field of the group */
 	double		pairs;
 } ClassSums;
 
@@ -208,8 +227,9 @@ typedef struct Sums
 	ClassSums	other;			/* of random pairs */
 } Sums;
 
+/* weight of a pair, and of a field in it (NULL = the same) */
 static void
-add_pair(ClassSums *s, int fields, const uint8_t *level, double weight)
+add_pair(ClassSums *s, int fields, const uint8_t *level, double weight, const double *field_weight)
 {
 	int			f,
 				h;
@@ -217,43 +237,71 @@ add_pair(ClassSums *s, int fields, const uint8_t *level, double weight)
 	s->pairs += weight;
 	for (f = 0; f < fields; f++)
 	{
+		double		w = field_weight == NULL ? weight : field_weight[f];
+
 		if (level[f] == TABLE_MISSING)
 			continue;
-		s->level[f][level[f]] += weight;
-		s->told[f] += weight;
+		s->level[f][level[f]] += w;
+		s->told[f] += w;
+		s->there[f] += weight;
 		for (h = 0; level[f] == 0 && h < f; h++)
 			if (level[h] == 0)
 			{
-				s->both[f][h] += weight;
-				s->both[h][f] += weight;
+				double		least = field_weight == NULL ? w : fmin(w, field_weight[h]);
+
+				s->both[f][h] += least;
+				s->both[h][f] += least;
 			}
 	}
+}
+
+/* A match: fields of groups that have changed say nothing of m. */
+static void
+add_match(const TableModel *m, ClassSums *s, const uint8_t *level, double weight, const TableKinship *kin)
+{
+	double		field_weight[TABLE_FIELDS_MAX];
+	bool		asked[TABLE_FIELDS_MAX] = {false};
+	int			f;
+
+	for (f = 0; f < m->fields; f++)
+	{
+		field_weight[f] = m->group[f] < 0 ? weight : weight * (1 - kin->changed[m->group[f]]);
+		if (m->group[f] >= 0 && level[f] != TABLE_MISSING)
+			asked[m->group[f]] = true;
+	}
+	for (f = 0; f < m->fields; f++)
+		if (asked[f])
+		{
+			s->asked[f] += weight;
+			s->changed[f] += weight * kin->changed[f];
+		}
+	add_pair(s, m->fields, level, weight, field_weight);
 }
 
 static void
 expect(const Training *g, Sums *s)
 {
 	const MatchTable *t = g->t;
-	double		h;
+	TableKinship kin;
 	size_t		i;
 
 	memset(s, 0, sizeof *s);
 	for (i = 0; i < g->pairs->n; i += g->step)
 	{
 		const uint8_t *level = g->pairs->level + i * t->fields;
-		double		p = match_probability(table_score(t, g->out, (uint32_t) (g->pairs->pair[i] >> 32), (uint32_t) g->pairs->pair[i], level, &h));
+		double		p = match_probability(table_score(t, g->out, (uint32_t) (g->pairs->pair[i] >> 32), (uint32_t) g->pairs->pair[i], level, &kin));
 
 		if (p > 1e-6)
-			add_pair(&s->match, t->fields, level, p * (double) g->step);
-		if (h > 1e-6)
-			add_pair(&s->relative, t->fields, level, h * (double) g->step);
+			add_match(&g->out->model, &s->match, level, p * (double) g->step, &kin);
+		if (kin.relatives > 1e-6)
+			add_pair(&s->relative, t->fields, level, kin.relatives * (double) g->step, NULL);
 	}
 	for (i = 0; i < g->nrandom; i++)
 	{
 		const uint8_t *level = g->random + i * t->fields;
-		double		p = match_probability(table_score(t, g->out, g->random_pair[i][0], g->random_pair[i][1], level, &h));
+		double		p = match_probability(table_score(t, g->out, g->random_pair[i][0], g->random_pair[i][1], level, &kin));
 
-		add_pair(&s->other, t->fields, level, greater(1 - p - h, 0));
+		add_pair(&s->other, t->fields, level, greater(1 - p - kin.relatives, 0), NULL);
 	}
 }
 
@@ -294,6 +342,8 @@ maximize(Training *g, const Sums *s)
 		/* equal values are counted over all pairs; unless most are matches, of whom some are not known */
 		m->u[f][0] = fmin(strangers / (pairs + 1), (s->other.level[f][0] + 1) / (s->other.told[f] + 1));
 		g->out->least[f] = fmin(1, m->u[f][0] * t->n);
+		if (m->group[f] == f)
+			m->changed[f] = (s->match.changed[f] + 0.2) / (s->match.asked[f] + 2);
 	}
 	m->prior = fmin(0.5, (s->match.pairs + 1) / (g->all + 2));
 	if (m->relatives > 0)
@@ -412,10 +462,94 @@ set_joint(Training *g, const Sums *s)
 		strangers = greater(strangers_in_both(g, s, f, p), 0) + 0.5;
 		g->out->least_joint[f] = fmin(g->out->least[p], strangers / (g->all * g->told[f] * g->told[p] + 1) * g->t->n);
 		/* of matches that agree in the parent, how many agree here too */
-		m->with_parent[f] = log2((s->match.both[f][p] + 2 * m->m[f][0]) / (s->match.level[p][0] * s->match.told[f] / greater(s->match.pairs, 1) + 2));
+		m->with_parent[f] = log2((s->match.both[f][p] + 2 * m->m[f][0]) / (s->match.level[p][0] * s->match.there[f] / greater(s->match.pairs, 1) + 2));
 		if (m->with_parent[f] > 0)
 			m->with_parent[f] = 0;
 	}
+}
+
+/* ---- fields that change together ---- */
+
+/* A level that speaks against. */
+static bool
+has_changed(const TableModel *m, int f, int level)
+{
+	return level != TABLE_MISSING && level > 0 && m->m[f][level] < m->u[f][level];
+}
+
+/* What agreement in a field tells; in one that goes with another, little more than that one. */
+static double
+bits_of_field(const TableModel *m, int f)
+{
+	double		bits = greater(log2(m->m[f][0] / m->u[f][0]), 0);
+
+	return m->parent[f] < 0 ? bits : greater(bits + log2(m->u[f][0]) / 2, 0);
+}
+
+static double
+correlation(double all, double x, double y, double both)
+{
+	return (both * all - x * y) / sqrt(x * (all - x) * y * (all - y) + 1e-9);
+}
+
+/* Groups of fields, by what the matches known so far have changed; false = there are none. */
+static bool
+find_groups(Training *g)
+{
+	const MatchTable *t = g->t;
+	TableModel *m = &g->out->model;
+	double		told[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX] = {{0}};	/* both are there */
+	double		one[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX] = {{0}};	/* and the first has changed */
+	double		two[TABLE_FIELDS_MAX][TABLE_FIELDS_MAX] = {{0}};	/* and both */
+	int			group[TABLE_FIELDS_MAX];
+	int			members[TABLE_FIELDS_MAX] = {0};
+	double		weight[TABLE_FIELDS_MAX] = {0};
+	bool		personal[TABLE_FIELDS_MAX] = {false};
+	double		all = 0;
+	bool		any = false;
+	size_t		i;
+	int			f,
+				h;
+
+	for (i = 0; i < g->pairs->n; i += g->step)
+	{
+		const uint8_t *level = g->pairs->level + i * t->fields;
+		double		p = match_probability(table_score(t, g->out, (uint32_t) (g->pairs->pair[i] >> 32), (uint32_t) g->pairs->pair[i], level, NULL));
+
+		for (f = 0; p > 0.5 && f < t->fields; f++)
+			for (h = 0; h < t->fields; h++)
+				if (h != f && level[f] != TABLE_MISSING && level[h] != TABLE_MISSING)
+				{
+					bool		changed = has_changed(m, f, level[f]);
+
+					told[f][h] += p;
+					one[f][h] += changed ? p : 0;
+					two[f][h] += changed && has_changed(m, h, level[h]) ? p : 0;
+				}
+	}
+	for (f = 0; f < t->fields; f++)
+		group[f] = f;
+	for (f = 0; f < t->fields; f++)
+		for (h = 0; h < f; h++)
+			if (two[f][h] > CHANGE_LEAST * told[f][h] && two[f][h] > FEW_JOINT &&
+				correlation(told[f][h], one[f][h], one[h][f], two[f][h]) > CHANGE_TOGETHER)
+				group[root_of(group, f)] = root_of(group, h);
+	for (f = 0; f < t->fields; f++)
+	{
+		h = root_of(group, f);
+		all += bits_of_field(m, f);
+		members[h]++;
+		weight[h] += bits_of_field(m, f);
+		personal[h] |= t->field[f].kind == TABLE_DATE || t->field[f].kind == TABLE_ID;
+	}
+	/* who has changed what he is known by is somebody else */
+	for (f = 0; f < t->fields; f++)
+	{
+		h = root_of(group, f);
+		m->group[f] = members[h] > 1 && weight[h] < all * CHANGE_MOST && !personal[h] ? h : -1;
+		any |= m->group[f] >= 0;
+	}
+	return any;
 }
 
 /* Before anything is known: everybody is a stranger, and a row in ten has a match. */
@@ -430,12 +564,13 @@ begin(Training *g, bool relatives)
 
 	memset(&s, 0, sizeof s);
 	for (i = 0; i < g->nrandom; i++)
-		add_pair(&s.other, m->fields, g->random + i * m->fields, 1);
+		add_pair(&s.other, m->fields, g->random + i * m->fields, 1, NULL);
 	m->relatives = 0;
 	maximize(g, &s);
 	for (f = 0; f < m->fields; f++)
 	{
 		m->with_parent[f] = 0;
+		m->changed[f] = 0.1;
 		for (l = 0; l < table_levels(&g->t->field[f]); l++)
 			m->m[f][l] = first_m(l, table_levels(&g->t->field[f]));
 	}
@@ -446,21 +581,41 @@ begin(Training *g, bool relatives)
 
 /*
  * A class of relatives is one when at least two fields in which matches agree
- * are to it as they are to strangers; else it holds the worse of the matches.
+ * are to it as they are to strangers.  Else it holds the worse of the matches:
+ * those who have moved, say, who are to matches as relatives are, the other way
+ * round.  Dates and numbers that identify tell which: relatives have their own.
+ * Where there are none, what differs must tell more than what agrees.
  */
 static bool
-are_relatives(const TableModel *m)
+are_relatives(const MatchTable *t, const TableModel *m)
 {
+	double		strange_bits = 0;
+	double		alike_bits = 0;
 	int			strange = 0;
 	int			alike = 0;
+	int			personal = 0;
 	int			f;
 
 	for (f = 0; f < m->fields; f++)
 	{
-		strange += m->m[f][0] > 0.4 && m->u[f][0] < 0.1 && m->h[f][0] < 0.1 + 2 * m->u[f][0] && m->h[f][0] < m->m[f][0] / 5;
-		alike += m->h[f][0] > 0.4 && m->u[f][0] < 0.1;
+		if ((t->field[f].kind == TABLE_DATE || t->field[f].kind == TABLE_ID) && m->m[f][0] > 0.4)
+		{
+			personal++;
+			if (m->h[f][0] > m->m[f][0] / 2)
+				return false;
+		}
+		if (m->m[f][0] > 0.4 && m->u[f][0] < 0.1 && m->h[f][0] < 0.1 + 2 * m->u[f][0] && m->h[f][0] < m->m[f][0] / 5)
+		{
+			strange++;
+			strange_bits += bits_of_field(m, f);
+		}
+		else if (m->h[f][0] > 0.4 && m->u[f][0] < 0.1)
+		{
+			alike++;
+			alike_bits += bits_of_field(m, f);
+		}
 	}
-	return strange >= 2 && alike >= 1;
+	return strange >= 2 && alike >= 1 && (personal > 0 || strange_bits > alike_bits);
 }
 
 /* Rounds of expectation and maximization, from the beginning; with the tree where there is one. */
@@ -489,11 +644,13 @@ learn_classes(Training *g, Sums *s, bool relatives)
 
 /*
  * First without relatives, to see which fields go together: neighbours would
- * pass for relatives.  Then with both.
+ * pass for relatives.  Then with both; and when it is known who is one, with the
+ * fields that change together.
  */
 static CoreStatus
 learn(Training *g)
 {
+	bool		relatives = true;
 	CoreStatus	status;
 	Sums		s;
 
@@ -502,8 +659,13 @@ learn(Training *g)
 		status = find_tree(g, &s);
 	if (status == CORE_OK)
 		status = learn_classes(g, &s, true);
-	if (status == CORE_OK && !are_relatives(&g->out->model))
+	if (status == CORE_OK && !are_relatives(g->t, &g->out->model))
+	{
+		relatives = false;
 		status = learn_classes(g, &s, false);
+	}
+	if (status == CORE_OK && find_groups(g))
+		status = learn_classes(g, &s, relatives);
 	return status;
 }
 
@@ -540,7 +702,7 @@ table_train(const MatchTable *t, const TablePairs *pairs, const TableModel *give
 	out->joint = table_alloc(t, cells, sizeof *out->joint);
 	out->model.fields = t->fields;
 	for (f = 0; f < TABLE_FIELDS_MAX; f++)
-		out->model.parent[f] = -1;
+		out->model.parent[f] = out->model.group[f] = -1;
 	if (g.random != NULL && g.random_pair != NULL && out->rows != NULL && out->joint != NULL)
 	{
 		memset(out->rows, 0, cells * sizeof *out->rows);

@@ -29,9 +29,16 @@ typedef struct TableTrained
 extern CoreStatus table_train(const MatchTable *t, const TablePairs *pairs, const TableModel *given, TableTrained *out);
 extern void table_free_trained(const MatchTable *t, TableTrained *trained);
 
-/* log2 of the odds that the two rows are one; *relatives is the probability that they are relatives' (may be NULL). */
+/* What a pair is, beside its odds. */
+typedef struct TableKinship
+{
+	double		relatives;		/* probability that they are relatives */
+	double		changed[TABLE_FIELDS_MAX];	/* if they are one: that the fields of a group have changed, by its first field */
+} TableKinship;
+
+/* log2 of the odds that the two rows are one; kin may be NULL. */
 extern double table_score(const MatchTable *t, const TableTrained *trained, uint32_t a, uint32_t b, const uint8_t *level,
-						  double *relatives);
+						  TableKinship *kin);
 
 /* Sets the threshold with the best expected F1 over scored pairs, best first. */
 extern void table_choose_threshold(TableTrained *trained, const TableOutcome *out);

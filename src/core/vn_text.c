@@ -704,8 +704,9 @@ fold_name_key(const char *in, size_t len, char *out, size_t *out_len)
 
 /* Beginnings that say "child of"; a number may hang on the first word (CB2: the second of twins). */
 static const char *const newborn_starts[][3] = {
-	{"CB"}, {"CON", "BA"}, {"CON", "CHI"}, {"CON", "ONG"}, {"CON", "CUA"}, {"CON", "SAN", "PHU"}, {"CON", "SP"},
-	{"CON"}, {"BE", "CON"}, {"BE", "TRAI"}, {"BE", "GAI"}, {"TRE", "SO", "SINH"}, {"SO", "SINH"}, {"TSS"},
+	{"CB"}, {"CON", "BA"}, {"CON", "CHI"}, {"CON", "ONG"}, {"CON", "ME"}, {"CON", "CUA"}, {"CON", "TRAI"}, {"CON", "GAI"},
+	{"CON", "SAN", "PHU"}, {"CON", "SP"}, {"CON"}, {"BE", "CON"}, {"BE", "CUA"}, {"BE", "TRAI"}, {"BE", "GAI"},
+	{"TRE", "SO", "SINH"}, {"SO", "SINH"}, {"TSS"},
 };
 
 /* Beginnings that say that no name is known. */
@@ -715,14 +716,19 @@ static const char *const no_names[][3] = {
 	{"UNKNOWN"}, {"NO", "NAME"}, {"UNNAMED"},
 };
 
-/* How many words the beginning has when the name begins with it, else 0. */
+/* Words between such a beginning and the mother's name. */
+static const char *const newborn_links[][3] = {
+	{"CUA"}, {"ME"}, {"SAN", "PHU"}, {"SP"}, {"CON"}, {"BA"}, {"CHI"}, {"TRAI"}, {"GAI"},
+};
+
+/* How many words the beginning has when the name begins with it from a word on, else 0. */
 static int
-starts_with(const Words *words, const char *const start[3])
+starts_with(const Words *words, int from, const char *const start[3])
 {
 	int			n;
 
 	for (n = 0; n < 3 && start[n] != NULL; n++)
-		if (!word_is(words, n, start[n]))
+		if (!word_is(words, from + n, start[n]))
 			return 0;
 	return n;
 }
@@ -741,18 +747,32 @@ fold_name_kind(const char *folded, size_t len, size_t *mother_at)
 	if (words.n == 0)
 		return FOLD_NAME_NONE;
 	for (k = 0; k < LENGTH(no_names); k++)
-		if (starts_with(&words, no_names[k]) > 0)
+		if (starts_with(&words, 0, no_names[k]) > 0)
 			return FOLD_NAME_NONE;
 	while (words.word[0].len > 2 && words.word[0].s[words.word[0].len - 1] >= '0' &&
 		   words.word[0].s[words.word[0].len - 1] <= '9')
 		words.word[0].len--;
 	for (k = 0; k < LENGTH(newborn_starts) && n == 0; k++)
-		n = starts_with(&words, newborn_starts[k]);
-	/* "Bé" is a given name too: it is a newborn's only before a surname */
+		n = starts_with(&words, 0, newborn_starts[k]);
+	/* "Bé" is a given name too: it is a newborn's only before a surname; so are the letters of "C/B" */
 	if (n == 0 && word_is(&words, 0, "BE") && is_surname(&words, 1) && words.n > 2)
 		n = 1;
+	if (n == 0 && word_is(&words, 0, "C") && word_is(&words, 1, "B") && is_surname(&words, 2) && words.n > 3)
+		n = 2;
 	if (n == 0)
 		return FOLD_NAME_PERSON;
+	/* a surname begins the mother's name */
+	for (k = 0; k < LENGTH(newborn_links) && !(is_surname(&words, n) && n + 1 < words.n); k++)
+	{
+		int			more = starts_with(&words, n, newborn_links[k]);
+
+		/* the last word may be her name */
+		if (more > 0 && n + more < words.n)
+		{
+			n += more;
+			k = (size_t) -1;
+		}
+	}
 	n += count_titles(&words, n);
 	*mother_at = n < words.n ? (size_t) (words.word[n].s - folded) : len;
 	return FOLD_NAME_NEWBORN;

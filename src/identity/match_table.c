@@ -233,7 +233,10 @@ read_rules(Definition *d, JsonbContainer *rules)
 	d->rules = n;
 }
 
-/* {"prior", "relatives", "threshold", "fields": [{"m": [], "u": [], "h": [], "goes_with": column, "bits": }]} */
+/*
+ * {"prior", "relatives", "threshold", "fields":
+ *	[{"m": [], "u": [], "h": [], "goes_with": column, "bits": , "changes_with": column, "changed": }]}
+ */
 static void
 read_levels(double *to, JsonbContainer *object, const char *key, int levels)
 {
@@ -250,7 +253,20 @@ read_levels(double *to, JsonbContainer *object, const char *key, int levels)
 	}
 }
 
-/* Following parents must come to an end. */
+/* A group is told by each of its fields, its share by the first. */
+static void
+read_group(Definition *d, JsonbContainer *object, int f)
+{
+	TableModel *m = &d->model;
+	char	   *first = text_member(object, "changes_with");
+
+	m->group[f] = first == NULL ? -1 : field_named(d, first);
+	m->changed[f] = m->group[f] == f ? number_of(member(object, "changed")) : 0;
+	if (!(m->changed[f] >= 0 && m->changed[f] < 1))
+		refuse("A rate of \"model\" is not between 0 and 1.");
+}
+
+/* Following parents must come to an end, and a group has a first field. */
 static void
 require_tree(const TableModel *m)
 {
@@ -265,6 +281,8 @@ require_tree(const TableModel *m)
 			up = m->parent[up];
 		if (up >= 0)
 			refuse("Fields of \"model\" go with each other in a ring.");
+		if (m->group[f] >= 0 && m->group[m->group[f]] != m->group[f])
+			refuse("Fields of \"model\" change with one that changes with another.");
 	}
 }
 
@@ -302,6 +320,7 @@ read_model(Definition *d, JsonbValue *v)
 		with = text_member(one->val.binary.data, "goes_with");
 		m->parent[f] = with == NULL ? -1 : field_named(d, with);
 		m->with_parent[f] = with == NULL ? 0 : number_of(member(one->val.binary.data, "bits"));
+		read_group(d, one->val.binary.data, f);
 	}
 	require_tree(m);
 	d->trained = true;
@@ -525,6 +544,17 @@ ehr_match_pairs(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+/* a column's name, or null */
+static void
+append_column(StringInfo s, const char *name, const Definition *d, int f)
+{
+	appendStringInfo(s, "\"%s\": ", name);
+	if (f >= 0)
+		escape_json(s, d->column[f]);
+	else
+		appendStringInfoString(s, "null");
+}
+
 static void
 append_rates(StringInfo s, const char *name, const double *rate, int levels)
 {
@@ -571,12 +601,12 @@ ehr_train_table(PG_FUNCTION_ARGS)
 		append_rates(&s, "m", m->m[f], levels);
 		append_rates(&s, "u", m->u[f], levels);
 		append_rates(&s, "h", m->h[f], levels);
-		appendStringInfoString(&s, "\"goes_with\": ");
-		if (m->parent[f] >= 0)
-			escape_json(&s, l.d.column[m->parent[f]]);
-		else
-			appendStringInfoString(&s, "null");
-		appendStringInfo(&s, ", \"bits\": %.6g}", m->with_parent[f]);
+		append_column(&s, "goes_with", &l.d, m->parent[f]);
+		appendStringInfo(&s, ", \"bits\": %.6g, ", m->with_parent[f]);
+		append_column(&s, "changes_with", &l.d, m->group[f]);
+		if (m->group[f] == f)
+			appendStringInfo(&s, ", \"changed\": %.6g", m->changed[f]);
+		appendStringInfoChar(&s, '}');
 	}
 	appendStringInfoString(&s, "]}");
 	SPI_finish();

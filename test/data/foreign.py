@@ -11,6 +11,12 @@ parish     persons of a historical file: name, dates, place, trade; about ten en
 roll       names and dates of birth in parts; one row in ten is another's copy with one mistake
 two        register taken twice: each person once in source a and, damaged, in source b
 
+Harsher, each in clusters of up to ten and with up to three slips in a field:
+clinic     patients: a fifth of each field missing, given and family name swapped, families, removals
+electors   names, age, party, address: three in ten rows live elsewhere, one in ten has another surname
+chronicle  persons of history, 2 to 20 entries: other names, other places, years for dates, half of the trades missing
+census     one column for the name, its words in any order; date or year of birth, town and sex
+
 Names, places and streets are syllables drawn with shares that fall as one over the rank: no real list was used.
 """
 import csv
@@ -188,6 +194,162 @@ def parish(rng, words, rows):
     return PARISH, out[:rows]
 
 
+def slips(rng, text, most, digits=False):
+    for _ in range(rng.randint(1, most)):
+        text = slip(rng, text, digits)
+    return text
+
+
+def blank(rng, row, shares):
+    for field, share in shares.items():
+        if rng.random() < share:
+            row[field] = ""
+    return row
+
+
+CLINIC = ["given", "surname", "birth", "street", "house", "town", "zip", "phone", "email", "id_no"]
+
+
+def home(person):
+    return {"street": person["address_1"], "house": person["street_number"], "town": person["suburb"], "zip": person["postcode"]}
+
+
+def clinic(rng, words, rows):
+    person = town(rng, words)
+    out = []
+    cluster = 0
+    last = None
+    while len(out) < rows:
+        p = person()
+        if last is not None and rng.random() < 0.2:
+            family(rng, p, last)
+        last = p
+        born = day(rng, 1920, 2015)
+        one = dict(home(p), given=p["given_name"], surname=p["surname"], birth="%s/%s/%s" % (born[8:], born[5:7], born[:4]),
+                   phone="0%09d" % rng.randint(0, 999999999), id_no="%08d" % rng.randint(0, 99999999),
+                   email=p["given_name"][:1] + p["surname"] + str(rng.randint(1, 99)) + "@mail.test" if rng.random() < 0.5 else "")
+        for _ in range(rng.choice([1, 1, 1, 2, 2, 3, 4, 6, 8, 10])):
+            row = dict(one)
+            for field in CLINIC:
+                if rng.random() < 0.15:
+                    row[field] = slips(rng, row[field], 3, field in ("birth", "house", "zip", "phone", "id_no"))
+            if rng.random() < 0.08:
+                row["given"], row["surname"] = row["surname"], row["given"]
+            if rng.random() < 0.05:
+                row["phone"] = "0%09d" % rng.randint(0, 999999999)
+            if rng.random() < 0.06:
+                row.update(home(person()))
+            out.append((blank(rng, row, dict.fromkeys(CLINIC, 0.2)), cluster))
+        cluster += 1
+    return CLINIC, out[:rows]
+
+
+ELECTORS = ["first", "middle", "last", "age", "party", "street", "city", "zip", "registered"]
+
+
+def electors(rng, words, rows):
+    person = town(rng, words)
+    parties = ["red", "green", "blue", "none"]
+
+    def lives(p):
+        return {"street": p["street_number"] + " " + p["address_1"], "city": p["suburb"], "zip": p["postcode"]}
+
+    out = []
+    cluster = 0
+    while len(out) < rows:
+        p = person()
+        age = rng.randint(20, 90)
+        one = dict(lives(p), first=p["given_name"], middle=zipf(rng, words["given"]) if rng.random() < 0.8 else "", last=p["surname"],
+                   age=str(age), party=rng.choice(parties), registered=day(rng, 1980, 2019))
+        for _ in range(rng.choice([1, 1, 1, 1, 2, 2, 3, 5, 10])):
+            row = dict(one)
+            if rng.random() < 0.2:
+                row["middle"] = row["middle"][:1]
+            if rng.random() < 0.1:
+                row["last"] = zipf(rng, words["surname"])
+            if rng.random() < 0.3:
+                row.update(lives(person()))
+            if rng.random() < 0.15:
+                row["age"] = str(age + rng.choice([-1, 1, 1, 2]))
+            if rng.random() < 0.1:
+                row["party"] = rng.choice(parties)
+            if rng.random() < 0.05:
+                row["registered"] = day(rng, 1980, 2019)
+            for field in ELECTORS:
+                if rng.random() < 0.1:
+                    row[field] = slips(rng, row[field], 3, field in ("age", "zip", "registered"))
+            out.append((blank(rng, row, dict.fromkeys(ELECTORS, 0.1)), cluster))
+        cluster += 1
+    return ELECTORS, out[:rows]
+
+
+def chronicle(rng, words, rows):
+    out = []
+    cluster = 0
+    while len(out) < rows:
+        firsts = [zipf(rng, words["given"], 1.1) for _ in range(rng.choice([1, 1, 1, 2, 2, 3]))]
+        surnames = [zipf(rng, words["surname"], 0.9) for _ in range(rng.choice([1, 1, 2, 3]))]
+        trades = [zipf(rng, words["trade"], 1.2) for _ in range(rng.choice([1, 1, 2]))]
+        dob = day(rng, 1600, 1900)
+        place = zipf(rng, words["place"], 1.0)
+        codes = ["%s%d %d%s" % (place[:2], rng.randint(1, 5), rng.randint(1, 9), rng.choice(["ab", "cd", "ef", "gh"])) for _ in range(4)]
+        sex = rng.choice("mmf")
+        for _ in range(rng.randint(2, 20)):
+            row = {"first_name": rng.choice(firsts) if rng.random() < 0.35 else firsts[0], "surname": rng.choice(surnames) if rng.random() < 0.35 else surnames[0],
+                   "dob": dob, "birth_place": place, "postcode": rng.choice(codes), "sex": sex, "occupation": rng.choice(trades)}
+            if rng.random() < 0.12:
+                row["first_name"] = row["first_name"][:rng.randint(2, 4)]
+            for field in ("first_name", "surname", "birth_place"):
+                if rng.random() < 0.15:
+                    row[field] = slips(rng, row[field], 3)
+            kind = rng.random()
+            if kind < 0.1:
+                row["dob"] = slips(rng, dob, 2, True)
+            elif kind < 0.22:
+                row["dob"] = dob[:4] + "-01-01"
+            elif kind < 0.27:
+                row["dob"] = day(rng, 1600, 1900)
+            if rng.random() < 0.1:
+                row["birth_place"] = zipf(rng, words["place"], 1.0)
+            out.append((blank(rng, row, {"first_name": 0.05, "surname": 0.05, "dob": 0.25, "birth_place": 0.3, "postcode": 0.3, "sex": 0.3, "occupation": 0.5}), cluster))
+        cluster += 1
+    return PARISH, out[:rows]
+
+
+CENSUS = ["name", "birth", "town", "sex"]
+
+
+def census(rng, words, rows):
+    out = []
+    cluster = 0
+    while len(out) < rows:
+        born = day(rng, 1930, 2005)
+        names = [zipf(rng, words["given"]) for _ in range(rng.choice([1, 2]))] + [zipf(rng, words["surname"])]
+        one = {"birth": born if rng.random() > 0.15 else born[:4], "town": zipf(rng, words["suburb"]), "sex": rng.choice("MF")}
+        for _ in range(rng.choice([1, 1, 2, 3, 4, 6])):
+            row = dict(one)
+            written = list(names)
+            kind = rng.random()
+            if kind < 0.08:
+                written = written[-1:] + written[:-1]
+            elif kind < 0.14:
+                written = [written[0], written[-1]]
+            elif kind < 0.2:
+                written[0] = written[0][0] + "."
+            row["name"] = " ".join(written)
+            if rng.random() < 0.2:
+                row["name"] = slips(rng, row["name"], 3)
+            if rng.random() < 0.1:
+                row["birth"] = slips(rng, row["birth"], 2, True)
+            if rng.random() < 0.05 and len(row["birth"]) == 10:
+                row["birth"] = row["birth"][:5] + row["birth"][8:] + "-" + row["birth"][5:7]
+            if rng.random() < 0.1:
+                row["town"] = zipf(rng, words["suburb"])
+            out.append((blank(rng, row, {"birth": 0.1, "town": 0.15, "sex": 0.1}), cluster))
+        cluster += 1
+    return CENSUS, out[:rows]
+
+
 ROLL = ["fname", "lname", "by", "bm", "bd"]
 
 
@@ -209,7 +371,8 @@ def roll(rng, words, rows):
 def main():
     schema, rows, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     rng = random.Random(seed)
-    fields, out = {"register": register, "two": two, "parish": parish, "roll": roll}[schema](rng, lists(rng), rows)
+    fields, out = {"register": register, "two": two, "parish": parish, "roll": roll,
+                   "clinic": clinic, "electors": electors, "chronicle": chronicle, "census": census}[schema](rng, lists(rng), rows)
     rng.shuffle(out)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["id"] + fields + ["cluster"])

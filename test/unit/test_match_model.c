@@ -55,6 +55,58 @@ named(const char *name)
 	return person(name, NULL, SEX_MISSING, NULL, NULL, NULL);
 }
 
+static MatchRow
+living(const char *commune, const char *district, const char *address)
+{
+	MatchInput	in = {"Nguyễn Thị Hòa", "1980-05-17", NULL, NULL, NULL, commune, district, address, SEX_MISSING};
+	MatchRow	row;
+
+	match_row_make(&row, &in);
+	return row;
+}
+
+/* Units as senders write them: one is one, another another. */
+static void
+test_units(void **state)
+{
+	static const char *const same[][2] = {
+		{"P. Bến Nghé", "Phường Bến Nghé"}, {"Bến Nghé", "PHUONG BEN NGHE"}, {"P.05", "Phường 5"}, {"P5", "5"}, {"Q.1", "Quận 1"}, {"Q1", "QUAN 01"},
+		{"TT. Nhà Bè", "Thị trấn Nhà Bè"}, {"T.T Nhà Bè", "thi tran nha be"}, {"TP. Thủ Đức", "Thành phố Thủ Đức"}, {"Q. Thủ Đức", "TP Thủ Đức"},
+		{"TX Bến Cát", "Thị xã Bến Cát"}, {"H. Hóc Môn", "Huyện Hóc Môn"}, {"X. Tân Kiên", "xã Tân Kiên"}, {"00004", "4"}, {"Đặc khu Côn Đảo", "Côn Đảo"},
+	};
+	static const char *const other[][2] = {{"P.5", "P.15"}, {"Q.1", "Q.10"}, {"Bến Nghé", "Bến Thành"}, {"26734", "26737"}, {"Tân Kiên", "Tân Kiểng B"}};
+	MatchVector v;
+	MatchRow	a,
+				b;
+	size_t		i;
+
+	for (i = 0; i < sizeof same / sizeof *same; i++)
+		assert_int_equal(living(same[i][0], NULL, NULL).commune, living(same[i][1], NULL, NULL).commune);
+	for (i = 0; i < sizeof other / sizeof *other; i++)
+		assert_int_not_equal(living(other[i][0], NULL, NULL).commune, living(other[i][1], NULL, NULL).commune);
+	/* an old ward in its district and a new one cannot be compared, unless they are equal; house and street can */
+	a = living("26734", "760", NULL);
+	b = living("26740", NULL, NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], LEVEL_MISSING);
+	b = living("26734", NULL, NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], CONTACT_COMMUNE);
+	b = living("26740", "760", NULL);
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], CONTACT_DISTRICT);
+	a = living("26734", "760", "12/3 Lê Lợi, P.5, Q.1");
+	b = living("26740", NULL, "số 12/3 đường LE LOI");
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], CONTACT_HOME);
+	b = living("26734", "760", "Hẻm 12/3 Đ. Lê Lợi P5 Q1 TP HCM");
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], CONTACT_HOME);
+	b = living("26734", "760", "14/3 Lê Lợi");
+	match_compare(&a, &b, &v);
+	assert_int_equal(v.level[FIELD_CONTACT], CONTACT_COMMUNE);
+}
+
 static void
 test_name_levels(void **state)
 {
@@ -553,6 +605,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_name_levels),
 		cmocka_unit_test(test_birth_levels),
 		cmocka_unit_test(test_numbers),

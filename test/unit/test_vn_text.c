@@ -147,6 +147,18 @@ test_kinds(void **state)
 	check_kind("CB2 NGUYỄN THI A", FOLD_NAME_NEWBORN, "NGUYEN THI A");
 	check_kind("Con bà Trần Thị Lí", FOLD_NAME_NEWBORN, "TRAN THI LY");
 	check_kind("C/b Trần", FOLD_NAME_PERSON, NULL);
+	check_kind("C/B Trần Thị Lí", FOLD_NAME_NEWBORN, "TRAN THI LY");
+	check_kind("CB. Trần Thị Lí", FOLD_NAME_NEWBORN, "TRAN THI LY");
+	check_kind("Bé gái con bà Trần Thị Lí", FOLD_NAME_NEWBORN, "TRAN THI LY");
+	check_kind("BE TRAI CON SAN PHU LE THI A", FOLD_NAME_NEWBORN, "LE THI A");
+	check_kind("Con mẹ Lê Thị A", FOLD_NAME_NEWBORN, "LE THI A");
+	check_kind("Bé của chị Lê Thị A", FOLD_NAME_NEWBORN, "LE THI A");
+	check_kind("Trẻ sơ sinh con bà Lê Thị A", FOLD_NAME_NEWBORN, "LE THI A");
+	check_kind("Con gái", FOLD_NAME_NEWBORN, "");
+	check_kind("Con bà Ba", FOLD_NAME_NEWBORN, "BA");
+	check_kind("Con Lê", FOLD_NAME_NEWBORN, "LE");
+	check_kind("Trần Văn Con", FOLD_NAME_PERSON, NULL);
+	check_kind("Cao Bá Quát", FOLD_NAME_PERSON, NULL);
 	check_kind("Con của chị Lê Hoa", FOLD_NAME_NEWBORN, "LE HOA");
 	check_kind("BÉ Lê An", FOLD_NAME_NEWBORN, "LE AN");
 	check_kind("bé gái", FOLD_NAME_NEWBORN, "");
