@@ -55,9 +55,7 @@ set_shares(const MatchSearch *s, MatchRow *row)
 		return;
 	}
 	read_counts(row, count);
-	match_set_shares(row, count, s->rows);
-	row->phone_rows = (uint16_t) Min(count[COUNT_PHONE], UINT16_MAX);
-	row->number_rows = (uint16_t) Min(count[COUNT_NUMBER], UINT16_MAX);
+	ehr_match_set_shares(row, count, s->rows);
 }
 
 /* Where the names are not equal the rarer one counts. */
@@ -281,14 +279,9 @@ match_search_start(MatchSearch *s)
 	bool		isnull;
 
 	s->counted = model.n > 0;
-	s->rows = MATCH_LEAST_ROWS;
+	s->rows = ehr_match_rows(s->counted ? DatumGetFloat8(match_cell(&model, 0, 2, &isnull)) : 0);
 	if (s->counted)
-	{
-		s->rows = DatumGetFloat8(match_cell(&model, 0, 2, &isnull));
-		if (s->rows < MATCH_LEAST_ROWS)
-			s->rows = MATCH_LEAST_ROWS;
 		ehr_match_model_load(&s->model, DatumGetByteaPP(match_cell(&model, 0, 1, &isnull)), s->rows);
-	}
 	else
 		ehr_match_model_load(&s->model, NULL, s->rows);
 	match_asked(&model);
