@@ -397,6 +397,29 @@ merge_matches(const MatchSearch *s, uint32 matches)
 	}
 }
 
+/* The likeliest person all of whose patients agree with the row, where all together cannot be looked at; 0 = none. */
+static int64
+first_that_agrees(const MatchSearch *s, uint32 matches, double *bits)
+{
+	uint32		i;
+
+	for (i = 0; i < matches; i++)
+	{
+		MatchMembers members = {NULL, 0, 0};
+		bool		agree;
+
+		match_add_members(&members, s->found[i].person);
+		agree = all_agree(&s->own, s->own_subject, &members, 1);
+		pfree(members.member);
+		if (agree)
+		{
+			*bits = s->found[i].bits;
+			return s->found[i].leaf;
+		}
+	}
+	return 0;
+}
+
 static void
 link_arrival(MatchSearch *s, const Arrival *a)
 {
@@ -420,14 +443,16 @@ link_arrival(MatchSearch *s, const Arrival *a)
 			person = s->found[0].leaf;
 			bits = s->found[0].bits;
 		}
-		else if (match_settle(s, &s->own, a->subject, &beside, &bits) && beside != 0)
+		else if (!match_settle(s, &s->own, a->subject, &beside, &bits))
+			person = first_that_agrees(s, matches, &bits);
+		else if (beside != 0)
 			person = leaf_of(beside);
 	}
+	value[2] = CStringGetTextDatum(person == 0 ? "new" : "match");
 	if (person == 0)
 		person = new_person(a->subject);
 	value[0] = Int64GetDatum(a->subject);
 	value[1] = Int64GetDatum(person);
-	value[2] = CStringGetTextDatum(isinf(bits) ? "new" : "match");
 	value[3] = Float4GetDatum((float4) bits);
 	done = match_ask(QUERY_ADD_LINK, value, isinf(bits) ? "   n" : NULL, 0);
 	match_asked(&done);

@@ -26,7 +26,7 @@
 #include "identity/match_online.h"
 #include "identity/match_query.h"
 
-/* A larger neighbourhood is left as it is; the row becomes a person of its own, with reviews. */
+/* A larger neighbourhood is left as it is. */
 #define SETTLE_MOST 300
 
 #define SETTLE_REASON "a later record fits better"
