@@ -29,15 +29,21 @@ static void
 read_counts(const MatchRow *row, uint32_t count[MATCH_COUNTS])
 {
 	Datum		value[MATCH_COUNTS];
+	bool		missing[MATCH_COUNTS];
 	Datum		array;
 	MatchResult result;
+	int			kinds = MATCH_COUNTS;
+	int			lower = 1;
 	uint64		i;
 	bool		isnull;
 
 	for (i = 0; i < MATCH_COUNTS; i++)
+	{
 		value[i] = Int64GetDatum((int64) match_count_key(row, i));
+		missing[i] = match_count_key(row, i) == 0;
+	}
 	memset(count, 0, MATCH_COUNTS * sizeof *count);
-	array = PointerGetDatum(construct_array(value, MATCH_COUNTS, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	array = PointerGetDatum(construct_md_array(value, missing, 1, &kinds, &lower, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	result = match_ask(QUERY_COUNTS, &array, NULL, 0);
 	for (i = 0; i < result.n; i++)
 		count[DatumGetInt32(match_cell(&result, i, 1, &isnull))] = (uint32_t) DatumGetInt32(match_cell(&result, i, 2, &isnull));
@@ -163,12 +169,16 @@ by_bits(const void *a, const void *b)
 	return x->subject < y->subject ? -1 : x->subject > y->subject;
 }
 
+/* Of rows with the same number that cannot be the same person so many are kept, for a clerk: some numbers are thousands' */
+#define ALIKE_MOST 20
+
 /* The rows with one of the keys that no earlier rule has found. */
 static void
 search_block(MatchSearch *s, int rule, const uint64_t *key, bool *whole, double least, uint32 *room)
 {
 	Datum		value = Int64GetDatum((int64) key[rule]);
 	MatchResult block = match_ask(QUERY_BLOCK + rule, &value, NULL, 0);
+	int			alike = 0;
 	uint64		i;
 
 	whole[rule] = block.n < MATCH_BLOCK_ROWS;
@@ -187,7 +197,7 @@ search_block(MatchSearch *s, int rule, const uint64_t *key, bool *whole, double 
 		if (r < rule)
 			continue;
 		f.bits = score_of(s, &row);
-		if (f.bits < least && !f.same_number)
+		if (f.bits < least && !(f.same_number && alike++ < ALIKE_MOST))
 			continue;
 		if (s->n == *room)
 			s->found = repalloc(s->found, (*room *= 2) * sizeof *s->found);
