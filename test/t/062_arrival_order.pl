@@ -69,6 +69,7 @@ $node->safe_psql('postgres', q{
 	FROM ehr_store.person_link l;
 });
 $node->safe_psql('postgres', "CALL make($rows)");
+$node->safe_psql('postgres', q{INSERT INTO ehr_store.resource_key (key, type, id) OVERRIDING SYSTEM VALUE SELECT subject, ehr_internal.type_number('Patient'), 'p' || subject FROM hard});
 
 sub ask { return $node->safe_psql('postgres', $_[0]); }
 sub different { return ask('SELECT count(*) FROM whole w FULL JOIN cluster c USING (subject) WHERE w.members IS DISTINCT FROM c.members'); }
@@ -87,7 +88,7 @@ for my $order (1 .. $orders)
 	ask('CALL forget()');
 	ask('CALL register_all(' . $order / ($orders + 1) . ')');
 	is(different(), 0, "order $order: one by one they are the same persons");
-	is(ask('SELECT count(*) FROM ehr_internal.person_problems()'), 0, "order $order: invariants hold");
+	is(ask('SELECT problem FROM ehr_internal.person_problems()'), '', "order $order: invariants hold");
 	note('parted for a later record: ' . ask('SELECT count(*) FROM ehr_store.person_link_history') . ', merged: ' . ask('SELECT count(*) FROM ehr_store.person_merge'));
 }
 
@@ -107,7 +108,7 @@ my $again = ask('SELECT count(*) FROM hard h WHERE NOT EXISTS (SELECT FROM ehr_s
 cmp_ok($again, '<', $rows / 100, "$sessions sessions at once; registered again after a deadlock: $again");
 ask('CALL register_all(0.5)');
 is(different(), 0, 'several sessions at once make the same persons');
-is(ask('SELECT count(*) FROM ehr_internal.person_problems()'), 0, 'several sessions at once: invariants hold');
+is(ask('SELECT problem FROM ehr_internal.person_problems()'), '', 'several sessions at once: invariants hold');
 
 # what somebody decided when half of them were there stands at the end, and so does every person's id
 ask('CALL forget()');
@@ -121,7 +122,7 @@ ask('CREATE TABLE decided AS SELECT a, b, state FROM ehr_store.match_review WHER
 ask('CALL register_all(0.25)');
 is(ask(q{SELECT count(*) FROM decided d JOIN cluster c ON c.subject = d.a WHERE (d.b = ANY (c.members)) <> (d.state = 'same')}), 0, 'decisions stand: ' . ask('SELECT count(*) FROM decided'));
 is(ask('SELECT count(*) FROM ids WHERE ehr_internal.person_key(id) IS NULL'), 0, 'every person id still resolves');
-is(ask('SELECT count(*) FROM ehr_internal.person_problems()'), 0, 'decisions: invariants hold');
+is(ask('SELECT problem FROM ehr_internal.person_problems()'), '', 'decisions: invariants hold');
 
 $node->stop;
 done_testing();
