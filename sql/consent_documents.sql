@@ -474,7 +474,8 @@ AS $$
 DECLARE
 	many CONSTANT bool := (SELECT count(*) FROM (SELECT FROM changed_links LIMIT 1001) AS n) > 1000;
 BEGIN
-	IF EXISTS (SELECT FROM ehr_store.consent_document) THEN
+	-- this runs at every registration, and most have none of all this
+	IF EXISTS (SELECT FROM changed_links n JOIN ehr_store.consent_document c ON c.subject = n.subject) THEN
 		UPDATE ehr_store.patient_fact f SET dead = f.dead
 		WHERE f.subject IN (SELECT c.subject FROM ehr_store.consent_document c JOIN changed_links n ON n.subject = c.subject);
 		PERFORM ehr_internal.compile_consent(c.key) FROM ehr_store.consent_document c WHERE c.subject IN (SELECT n.subject FROM changed_links n);
@@ -486,15 +487,17 @@ BEGIN
 		PERFORM ehr_internal.consent_concerns(n.person, 'unit:' || ehr_internal.unit_then(f.unit, f.unit_from, ehr_internal.today()))
 		FROM changed_links n JOIN ehr_store.patient_fact f ON f.subject = n.subject WHERE f.unit IS NOT NULL;
 	END IF;
-	-- (in bulk: only those whom somebody acts for, and of merged persons those whose other identities somebody acts for)
-	PERFORM ehr_internal.compile_family(c.person)
-	FROM (
-		SELECT n.person FROM changed_links n JOIN ehr_store.representation e ON e.person = n.person
-		UNION
-		SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.key = n.person AND p.merged_into IS NOT NULL
-		UNION
-		SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.merged_into = n.person) AS c
-	WHERE EXISTS (SELECT FROM ehr_store.representation e WHERE e.person = ANY (ehr_internal.person_cluster(ARRAY[c.person])));
+	IF EXISTS (SELECT FROM ehr_store.representation) THEN
+		-- in bulk: only those whom somebody acts for, and of merged persons those whose other identities somebody acts for
+		PERFORM ehr_internal.compile_family(c.person)
+		FROM (
+			SELECT n.person FROM changed_links n JOIN ehr_store.representation e ON e.person = n.person
+			UNION
+			SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.key = n.person AND p.merged_into IS NOT NULL
+			UNION
+			SELECT n.person FROM changed_links n JOIN ehr_store.person p ON p.merged_into = n.person) AS c
+		WHERE EXISTS (SELECT FROM ehr_store.representation e WHERE e.person = ANY (ehr_internal.person_cluster(ARRAY[c.person])));
+	END IF;
 	RETURN NULL;
 END
 $$;

@@ -135,36 +135,8 @@ COMMENT ON FUNCTION ehr_internal.create_identity_match() IS 'tables and grants o
 ---------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION ehr_internal.patient_features(patient jsonb) RETURNS bytea
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 200
-	SET search_path = pg_catalog, pg_temp
-	RETURN (
-		WITH id AS (
-			SELECT s.feature, i ->> 'value' AS value
-			FROM jsonb_path_query(patient, 'lax $.identifier[*]') WITH ORDINALITY AS x (i, n)
-				JOIN ehr_internal.match_system s ON s.system = i ->> 'system'
-			WHERE i ->> 'value' IS NOT NULL ORDER BY n),
-		address AS (
-			SELECT a FROM jsonb_path_query(patient, 'lax $.address[*]') WITH ORDINALITY AS x (a, n)
-			ORDER BY (a ->> 'use') IS NOT DISTINCT FROM 'old', (a ->> 'use') IS DISTINCT FROM 'home', n LIMIT 1),
-		unit AS (
-			SELECT s.feature, c ->> 'code' AS code
-			FROM address, jsonb_path_query(a, 'lax $.extension[*].valueCoding') AS c
-				JOIN ehr_internal.match_system s ON s.system = c ->> 'system')
-		SELECT ehr_internal.match_row(
-			(SELECT coalesce(n ->> 'text', concat_ws(' ', n ->> 'family',
-					(SELECT string_agg(g #>> '{}', ' ') FROM jsonb_path_query(n, 'lax $.given[*]') AS g)))
-				FROM jsonb_path_query(patient, 'lax $.name[*]') WITH ORDINALITY AS x (n, o)
-				ORDER BY array_position('{official,usual}', n ->> 'use') NULLS LAST,
-					(n ->> 'use') IS NOT DISTINCT FROM 'old', o LIMIT 1),
-			patient ->> 'birthDate',
-			patient ->> 'gender',
-			(SELECT value FROM id WHERE feature IN ('citizen', 'old', 'other') ORDER BY array_position('{citizen,old,other}', feature) LIMIT 1),
-			(SELECT value FROM id WHERE feature = 'insurance' LIMIT 1),
-			(SELECT t ->> 'value' FROM jsonb_path_query(patient, 'lax $.telecom[*]') WITH ORDINALITY AS x (t, n)
-				WHERE t ->> 'system' IN ('phone', 'sms') ORDER BY (t ->> 'use') IS NOT DISTINCT FROM 'old', n LIMIT 1),
-			coalesce((SELECT code FROM unit WHERE feature = 'ward' LIMIT 1), (SELECT a ->> 'city' FROM address)),
-			coalesce((SELECT code FROM unit WHERE feature = 'district' LIMIT 1), (SELECT a ->> 'district' FROM address)),
-			(SELECT coalesce(a ->> 'text', (SELECT string_agg(l #>> '{}', ' ') FROM jsonb_path_query(a, 'lax $.line[*]') AS l)) FROM address)));
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 50
+	AS 'MODULE_PATHNAME', 'ehr_patient_features';
 COMMENT ON FUNCTION ehr_internal.patient_features(jsonb) IS 'feature row of a FHIR Patient';
 
 CREATE FUNCTION ehr_internal.match_counts(features bytea, model_rows float8) RETURNS int[]
@@ -183,21 +155,8 @@ COMMENT ON FUNCTION ehr_internal.match_counts(bytea, float8) IS 'how frequent th
 
 -- Feature rows and identifiers of Patients as they stand now.
 CREATE FUNCTION ehr_internal.refresh_features(subjects bigint[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	INSERT INTO ehr_store.match_feature AS m (subject, features, k1, k2, k3, k4, k5, k6, k7)
-	SELECT r.key, f, k[1], k[2], k[3], k[4], k[5], k[6], k[7]
-	FROM ehr_store.resource r, ehr_internal.patient_features(r.doc::jsonb) AS f, ehr_internal.match_keys(f) AS k
-	WHERE r.key = ANY (subjects) AND NOT r.deleted AND r.type = ehr_internal.type_number('Patient')
-	ON CONFLICT (subject) DO UPDATE SET features = excluded.features, k1 = excluded.k1, k2 = excluded.k2, k3 = excluded.k3,
-		k4 = excluded.k4, k5 = excluded.k5, k6 = excluded.k6, k7 = excluded.k7
-	WHERE m.features <> excluded.features;
-
-	PERFORM ehr_internal.refresh_identifiers(subjects);
-END
-$$;
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1000
+	AS 'MODULE_PATHNAME', 'ehr_refresh_features';
 COMMENT ON FUNCTION ehr_internal.refresh_features(bigint[]) IS 'makes feature rows and identifiers of Patients anew from their documents';
 
 CREATE FUNCTION ehr_internal.day_of(value text) RETURNS date
@@ -235,48 +194,6 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.may_be_one(bigint, bigint) IS 'whether two persons can be one as far as their source patients tell';
 
-CREATE FUNCTION ehr_internal.link_one(own_subject bigint, link_from float8, review_from float8) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	own_features bytea := (SELECT f.features FROM ehr_store.match_feature f WHERE f.subject = own_subject);
-	found_one record;
-	chosen bigint;
-	chosen_bits float8;
-BEGIN
-	FOR found_one IN SELECT * FROM ehr_internal.match_persons(own_features, own_subject)
-	LOOP
-		IF ehr_internal.match_probability(found_one.bits) >= link_from AND chosen IS NULL THEN
-			chosen := ehr_internal.person_beside(found_one.subject);
-			chosen_bits := found_one.bits;
-		ELSIF ehr_internal.match_probability(found_one.bits) >= link_from AND ehr_internal.may_be_one(ehr_internal.person_root(chosen), found_one.person) THEN
-			-- two persons that turn out to be one
-			PERFORM ehr_internal.redirect_person(chosen, ehr_internal.person_beside(found_one.subject), 'matched through a third record', 'matcher');
-		ELSIF ehr_internal.match_probability(found_one.bits) >= review_from THEN
-			INSERT INTO ehr_store.match_review (a, b, score)
-			VALUES (least(own_subject, found_one.subject), greatest(own_subject, found_one.subject), found_one.bits)
-			ON CONFLICT (a, b) DO NOTHING;
-		END IF;
-	END LOOP;
-	IF chosen IS NULL THEN
-		INSERT INTO ehr_store.person AS p (founder) VALUES (own_subject) RETURNING p.key INTO chosen;
-	END IF;
-	INSERT INTO ehr_store.person_link (subject, person, method, score)
-	VALUES (own_subject, chosen, CASE WHEN chosen_bits IS NULL THEN 'new' ELSE 'match' END, chosen_bits);
-	-- the same number on somebody else is for a clerk to see
-	INSERT INTO ehr_store.match_review (a, b)
-	SELECT least(own_subject, f.subject), greatest(own_subject, f.subject)
-	FROM ehr_store.match_feature o JOIN ehr_store.match_feature f ON f.k1 = o.k1 AND f.subject <> o.subject
-		JOIN ehr_store.person_link l ON l.subject = f.subject
-	WHERE o.subject = own_subject AND ehr_internal.person_root(l.person) <> ehr_internal.person_root(chosen)
-	LIMIT 5
-	ON CONFLICT (a, b) DO NOTHING;
-	RETURN chosen;
-END
-$$;
-COMMENT ON FUNCTION ehr_internal.link_one(bigint, float8, float8) IS 'finds or makes the person of a source patient that has none';
-
 -- Thresholds as the C code ships them: src/identity/identity.h.
 CREATE FUNCTION ehr_internal.match_thresholds(OUT link_from float8, OUT review_from float8)
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
@@ -304,30 +221,10 @@ END
 $$;
 COMMENT ON FUNCTION ehr_internal.lock_blocks(bigint[]) IS 'lets concurrent registrations of patients that share a block key wait for each other until commit';
 
+-- Makes feature rows and identifiers, locks as lock_blocks does, and finds each a person or founds one (src/identity/match_register.c).
 CREATE FUNCTION ehr_internal.link_subjects(subjects bigint[]) RETURNS int
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	t record;
-	linked bigint[];
-	said bytea[];
-BEGIN
-	-- of those that have a person already, what they said before
-	SELECT array_agg(l.subject), array_agg(f.features) INTO linked, said
-	FROM ehr_store.person_link l JOIN ehr_store.match_feature f ON f.subject = l.subject WHERE l.subject = ANY (subjects);
-	PERFORM ehr_internal.refresh_features(subjects);
-	PERFORM ehr_internal.lock_blocks(subjects);
-	SELECT * INTO t FROM ehr_internal.match_thresholds();
-	PERFORM ehr_internal.renew_link(f.subject, t.link_from, t.review_from)
-	FROM (SELECT b.subject FROM unnest(linked, said) AS b (subject, features) JOIN ehr_store.match_feature q ON q.subject = b.subject
-		WHERE q.features <> b.features ORDER BY b.subject) AS f;
-	PERFORM ehr_internal.link_one(f.subject, t.link_from, t.review_from)
-	FROM (SELECT q.subject FROM ehr_store.match_feature q WHERE q.subject = ANY (subjects) ORDER BY q.subject) AS f
-	WHERE NOT EXISTS (SELECT FROM ehr_store.person_link l WHERE l.subject = f.subject);
-	RETURN (SELECT count(DISTINCT ehr_internal.person_root(l.person)) FROM ehr_store.person_link l WHERE l.subject = ANY (subjects));
-END
-$$;
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 10000
+	AS 'MODULE_PATHNAME', 'ehr_link_subjects';
 COMMENT ON FUNCTION ehr_internal.link_subjects(bigint[]) IS 'finds the person of each source patient just written, or makes one; returns how many persons they are';
 
 ---------------------------------------------------------------------------------------------------

@@ -196,12 +196,6 @@ match_birth_level(int32_t a, int32_t b)
 /* positions 4 to 6 of a citizen number: century and sex, year of birth */
 #define WITHOUT_BIRTH(n) ((n) / 1000000000 * 1000000 + (n) % 1000000)
 
-bool
-match_numbers_agree(uint64_t a, uint64_t b)
-{
-	return a == b || WITHOUT_BIRTH(a) == WITHOUT_BIRTH(b) || one_slip(a, b, 12);
-}
-
 NumberLevel
 match_number_level(const MatchRow *a, const MatchRow *b)
 {

@@ -165,7 +165,5 @@ extern NameLevel match_name_level(const MatchRow *a, const MatchRow *b);
 extern BirthLevel match_birth_level(int32_t a, int32_t b);
 extern NumberLevel match_number_level(const MatchRow *a, const MatchRow *b);
 
-/* Could two citizen numbers be one person's: equal, a slip apart, or re-issued? */
-extern bool match_numbers_agree(uint64_t a, uint64_t b);
 
 #endif							/* EHR_CORE_MATCH_MODEL_H */

@@ -138,22 +138,6 @@ match_table_add(MatchTable *t, const char *const *value, uint32_t source)
 	return status;
 }
 
-void
-match_table_end(MatchTable *t)
-{
-	while (t->arena != NULL)
-	{
-		struct TableArena *a = t->arena;
-
-		t->arena = a->next;
-		t->cx->free(t->cx->arg, a);
-	}
-	table_free(t, t->value);
-	table_free(t, t->source);
-	t->value = NULL;
-	t->source = NULL;
-}
-
 /* ---- keys ---- */
 
 static uint64_t

@@ -128,7 +128,6 @@ typedef struct TableOutcome
  */
 extern CoreStatus match_table_link(MatchTable *t, const TableModel *model, TableOutcome *out);
 extern void match_table_free_outcome(MatchTable *t, TableOutcome *out);
-extern void match_table_end(MatchTable *t);
 
 /* Normal form of a value of a kind: out has room for 2 * len + 16 bytes; returns its length, 0 = missing. */
 extern size_t table_normal(TableKind kind, const char *in, size_t len, char *out);

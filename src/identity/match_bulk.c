@@ -40,7 +40,7 @@
 #include "progress.h"
 
 #define FETCH_ROWS 10000
-#define VALUE_LEAST 3			/* rarer values need no row in the table of frequencies */
+#define VALUE_LEAST EHR_MATCH_VALUE_LEAST
 #define CHUNK_BYTES ((Size) 1024 * 1024)
 #define PERSON_BATCH 65536
 #define IN_DOUBT 10.0			/* bits beyond which a decision tells nothing of the odds */

@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "core/match_block.h"
 #include "core/match_count.h"
+#include "core/match_link.h"
 #include "core/match_model.h"
 #include "identity/identity.h"
 
@@ -44,6 +45,25 @@ ehr_match_model_load(MatchModel *model, const bytea *stored, double rows)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("not a matching model of this version"),
 				 errhint("Train it again with CALL ehr.link_all().")));
+}
+
+double
+ehr_match_rows(double learnt_from)
+{
+	return learnt_from < MATCH_TRAIN_ROWS ? MATCH_LEAST_ROWS : learnt_from;
+}
+
+void
+ehr_match_set_shares(MatchRow *row, const uint32_t *known, double rows)
+{
+	uint32_t	count[MATCH_COUNTS];
+	int			kind;
+
+	for (kind = 0; kind < MATCH_COUNTS; kind++)
+		count[kind] = known[kind] == 0 && match_count_key(row, kind) != 0 ? EHR_MATCH_VALUE_LEAST - 1 : known[kind];
+	match_set_shares(row, count, rows);
+	row->phone_rows = (uint16_t) Min(count[COUNT_PHONE], UINT16_MAX);
+	row->number_rows = (uint16_t) Min(count[COUNT_NUMBER], UINT16_MAX);
 }
 
 bytea *
@@ -175,19 +195,15 @@ load_with_counts(FunctionCallInfo fcinfo, MatchRow *row, int n, const MatchModel
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n + 1), INT4OID, 4, true, TYPALIGN_INT, &values, &nulls, &found);
 	for (i = 0; i < found && i < MATCH_COUNTS; i++)
 		count[i] = nulls[i] || DatumGetInt32(values[i]) < 0 ? 0 : (uint32_t) DatumGetInt32(values[i]);
-	match_set_shares(row, count, rows);
-	row->phone_rows = (uint16_t) Min(count[COUNT_PHONE], UINT16_MAX);
-	row->number_rows = (uint16_t) Min(count[COUNT_NUMBER], UINT16_MAX);
+	ehr_match_set_shares(row, count, rows);
 }
 
 /* Arguments model, rows, a, counts of a, b, counts of b. */
 static void
 load_pair(FunctionCallInfo fcinfo, MatchModel *model, MatchRow *a, MatchRow *b, MatchVector *v)
 {
-	double		rows = PG_ARGISNULL(1) ? 0 : PG_GETARG_FLOAT8(1);
+	double		rows = ehr_match_rows(PG_ARGISNULL(1) ? 0 : PG_GETARG_FLOAT8(1));
 
-	if (rows < MATCH_LEAST_ROWS)
-		rows = MATCH_LEAST_ROWS;
 	ehr_match_model_load(model, PG_ARGISNULL(0) ? NULL : PG_GETARG_BYTEA_PP(0), rows);
 	load_with_counts(fcinfo, a, 2, model, rows);
 	load_with_counts(fcinfo, b, 4, model, rows);

@@ -45,6 +45,7 @@ SELECT * FROM pg_temp.persons();
 -- the second of twins, and the next child of the same mother; a year later the first has a name
 SELECT pg_temp.register(pg_temp.patient('ip-newborn-2', 'CB2 Nguyen Thi Hoa', '2020-02-02', 'female', NULL, '0903123456')) > 0 AS ok;
 SELECT pg_temp.register(pg_temp.patient('ip-newborn-3', 'Con bà NGUYỄN THỊ HOÀ', '2022-05-02', 'female', NULL, '0903123456', '27088', '12/3 Lê Lợi')) > 0 AS ok;
+-- (the first fits CB1, of its address, better than CB2: as in bulk, which comes first does not matter)
 SELECT pg_temp.register(pg_temp.patient('ip-newborn-4', 'CB1 Nguyễn Thị Hòa', '2020-02-02', 'female', NULL, '0903123456', '27088', '12/3 Lê Lợi')) > 0 AS ok;
 SELECT * FROM pg_temp.persons() WHERE patients ~ 'newborn';
 
