@@ -25,6 +25,7 @@
 #include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/tableam.h"
+#include "access/tupmacs.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -84,7 +85,8 @@ typedef struct PageScan
 	AttrNumber	column[QUESTIONS];
 	AttrNumber	last_column;
 	Layout		layout;
-	bool		take_pages;
+	bool		take_pages;		/* pages may be taken without the heap's scan looking for them */
+	struct Whereabouts *where;	/* NULL: nothing is remembered */
 	/* the current page, and what it was judged by */
 	const Rights *rights;
 	uint64		generation;
@@ -135,19 +137,84 @@ fetch_rows(const char *page)
 }
 
 /*
- * The next page often lies in the next buffer.  If so, its rows come while
- * this page is worked at, and the header of the one behind it.
+ * Where pages of the tables scanned last were found: a scan remembers it for
+ * the next one.  A hint; who takes a page looks whether it is still there.
  */
-static void
-fetch_next_page(const HeapScanDesc heap)
+typedef struct Whereabouts
 {
-	int			next = heap->rs_cbuf;	/* buffers count from 1, their descriptors from 0 */
+	Oid			table;
+	Oid			file;			/* a table that was written anew has another */
+	BlockNumber n;
+	Buffer	   *buffer;			/* of each block; 0: not known */
+	int			users;			/* scans that run */
+	uint64		last_used;
+} Whereabouts;
 
-	if (BufferIsLocal(heap->rs_cbuf) || next + 1 >= NBuffers || GetBufferDescriptor(next)->tag.blockNum != heap->rs_cblock + 1)
-		return;
-	fetch_rows((const char *) BufferGetBlock(next + 1));
-	__builtin_prefetch((const char *) BufferGetBlock(next + 2));
-	__builtin_prefetch(GetBufferDescriptor(next + 1));
+#define KEPT_WHEREABOUTS	4
+#define MOST_BLOCKS			(1 << 20)	/* of tables above 8 GB nothing is remembered */
+
+static Whereabouts kept_whereabouts[KEPT_WHEREABOUTS];
+
+/* Those of a table, else those longest unused, emptied. NULL: all are in use, or the table is too great. */
+static Whereabouts *
+whereabouts_of(Relation rel, BlockNumber n)
+{
+	static uint64 uses = 0;
+	Whereabouts *best = NULL;
+
+	if (n > MOST_BLOCKS)
+		return NULL;
+	for (int i = 0; i < KEPT_WHEREABOUTS; i++)
+	{
+		Whereabouts *w = &kept_whereabouts[i];
+
+		if (w->table == RelationGetRelid(rel) && w->file == rel->rd_rel->relfilenode && (n <= w->n || w->users > 0))
+		{
+			w->last_used = ++uses;
+			return w;
+		}
+		if (w->users == 0 && (best == NULL || w->last_used < best->last_used))
+			best = w;
+	}
+	if (best == NULL)
+		return NULL;
+	if (best->buffer != NULL)
+		pfree(best->buffer);
+	memset(best, 0, sizeof(Whereabouts));
+	best->buffer = MemoryContextAllocZero(TopMemoryContext, n * sizeof(Buffer) + 1);
+	best->table = RelationGetRelid(rel);
+	best->file = rel->rd_rel->relfilenode;
+	best->n = n;
+	best->last_used = ++uses;
+	return best;
+}
+
+/* The shared buffer where a block behind the current one may lie: where it was, else as far behind the current one. 0: none. */
+static inline Buffer
+expected_buffer(const PageScan *s, const HeapScanDesc heap, BlockNumber block)
+{
+	const Whereabouts *w = s->where;
+	Buffer		buffer = w != NULL && block < w->n ? w->buffer[block] : 0;
+
+	if (buffer == 0)
+		buffer = heap->rs_cbuf + (int) (block - heap->rs_cblock);
+	return block < heap->rs_nblocks && buffer > 0 && buffer <= NBuffers ? buffer : 0;
+}
+
+/* Lets the rows of the next page come while this one is worked at, and the header of a later one. */
+static void
+fetch_next_page(const PageScan *s, const HeapScanDesc heap)
+{
+	Buffer		next = expected_buffer(s, heap, heap->rs_cblock + 1);
+	Buffer		later = expected_buffer(s, heap, heap->rs_cblock + 3);
+
+	if (next > 0 && GetBufferDescriptor(next - 1)->tag.blockNum == heap->rs_cblock + 1)
+		fetch_rows((const char *) BufferGetBlock(next));
+	if (later > 0)
+	{
+		__builtin_prefetch((const char *) BufferGetBlock(later));
+		__builtin_prefetch(GetBufferDescriptor(later - 1));
+	}
 }
 
 static inline bool
@@ -195,7 +262,9 @@ judge_page(PageScan *s, const HeapScanDesc heap)
 
 	s->rights = rights_now;
 	s->generation = rights_generation;
-	fetch_next_page(heap);
+	if (s->where != NULL && heap->rs_cblock < s->where->n && !BufferIsLocal(heap->rs_cbuf))
+		s->where->buffer[heap->rs_cblock] = heap->rs_cbuf;
+	fetch_next_page(s, heap);
 	for (int i = heap->rs_cindex; i < end; i++)
 	{
 		Candidate  *c = &s->candidate[n++];
@@ -224,23 +293,24 @@ judge_page(PageScan *s, const HeapScanDesc heap)
 
 /*
  * To find the next page in the table of shared buffers takes longer than all
- * that is done with its rows.  Where it lies in the next buffer and is visible
- * as a whole, it is taken from there, and the heap's scan told that it is the
- * current one.  False: the heap's scan is to go on itself.
+ * that is done with its rows.  Where it lies where it is expected and is
+ * visible as a whole, it is taken from there, and the heap's scan told that it
+ * is the current one.  False: the heap's scan is to go on itself.
  */
 static bool
 take_next_page(PageScan *s, HeapScanDesc heap)
 {
 	Relation	rel = heap->rs_base.rs_rd;
 	BlockNumber block = heap->rs_cblock + 1;
-	Buffer		next = heap->rs_cbuf + 1;
+	Buffer		next;
 	Page		page;
 	bool		visible;
 	int			n = 0;
 
-	if (!heap->rs_inited || !s->take_pages || BufferIsLocal(heap->rs_cbuf) || next > NBuffers ||
-		block >= heap->rs_nblocks || block == heap->rs_startblock ||
-		GetBufferDescriptor(next - 1)->tag.blockNum != block ||
+	if (!heap->rs_inited || !s->take_pages || block == heap->rs_startblock)
+		return false;
+	next = expected_buffer(s, heap, block);
+	if (next == 0 || GetBufferDescriptor(next - 1)->tag.blockNum != block ||
 		!ReadRecentBuffer(ehr_relation_locator(rel), MAIN_FORKNUM, block, next))
 		return false;
 	page = BufferGetPage(next);
@@ -273,7 +343,8 @@ static bool
 may_take_pages(const HeapScanDesc heap)
 {
 	return heap->rs_strategy == NULL && heap->rs_base.rs_parallel == NULL && heap->rs_numblocks == InvalidBlockNumber &&
-		!heap->rs_base.rs_snapshot->takenDuringRecovery && !IsolationIsSerializable() && old_snapshot_threshold < 0;
+		!heap->rs_base.rs_snapshot->takenDuringRecovery && !IsolationIsSerializable() && old_snapshot_threshold < 0 &&
+		!RelationUsesLocalBuffers(heap->rs_base.rs_rd);
 }
 
 #else
@@ -290,6 +361,10 @@ begin_scan(PageScan *s)
 	{
 		node->ss_currentScanDesc = table_beginscan(node->ss_currentRelation, node->ps.state->es_snapshot, 0, NULL);
 		s->take_pages = may_take_pages((HeapScanDesc) node->ss_currentScanDesc);
+		if (s->take_pages)
+			s->where = whereabouts_of(node->ss_currentRelation, ((HeapScanDesc) node->ss_currentScanDesc)->rs_nblocks);
+		if (s->where != NULL)
+			s->where->users++;
 	}
 	return node->ss_currentScanDesc;
 }
@@ -483,7 +558,11 @@ find_layout(PageScan *s, TupleDesc desc)
 static void
 forget_scan(void *arg)
 {
-	dlist_delete(&((PageScan *) arg)->link);
+	PageScan   *s = arg;
+
+	if (s->where != NULL)
+		s->where->users--;
+	dlist_delete(&s->link);
 }
 
 static void
