@@ -8,8 +8,8 @@
  * nobody may see are dropped before the executor hears of them, and the rest
  * are handed on one by one.
  *
- * The plan is PostgreSQL's, a SeqScan with ehr.may_read_row() as its first
- * condition.  Once it is started, the node's function is replaced by
+ * The plan is PostgreSQL's, a SeqScan with ehr.may_read_row() among its
+ * conditions.  Once it is started, the node's function is replaced by
  * next_row(), which takes the visible rows of a page from the heap's scan,
  * looks at each (first_look() in row.h) and leaves to ehr.may_read_row() what
  * that does not decide.  Nothing is shown that the condition would not: a row
@@ -81,7 +81,8 @@ typedef struct PageScan
 	MemoryContextCallback gone;
 	SeqScanState *node;
 	ExecProcNodeMtd row_by_row; /* as it would be without us */
-	ExprState  *rest;			/* the conditions but ehr.may_read_row(); NULL: none */
+	ExprState  *before;			/* the conditions before ehr.may_read_row(): a row that fails them is not noted; NULL: none */
+	ExprState  *rest;			/* those behind it */
 	AttrNumber	column[QUESTIONS];
 	AttrNumber	last_column;
 	Layout		layout;
@@ -429,10 +430,10 @@ ask(PageScan *s, TupleTableSlot *slot)
 
 /* The next row that may be read, in the slot; false at the end. */
 static bool
-next_readable(PageScan *s, TupleTableSlot *slot)
+next_readable(PageScan *s, TableScanDesc scan, TupleTableSlot *slot)
 {
-	TableScanDesc scan = begin_scan(s);
 	HeapScanDesc heap = (HeapScanDesc) scan;
+	ExprContext *context = s->node->ss.ps.ps_ExprContext;
 
 	/* it begins, or begins again */
 	if (!heap->rs_inited)
@@ -446,15 +447,22 @@ next_readable(PageScan *s, TupleTableSlot *slot)
 			return false;
 		c = &s->candidate[s->next++];
 		store_row(s, heap, c->offset, slot);
+		if (s->before != NULL)
+		{
+			ResetExprContext(context);
+			context->ecxt_scantuple = slot;
+			if (!ExecQual(s->before, context))
+				continue;
+		}
 		as_judged = rights_ready() && rights_now == s->rights && rights_generation == s->generation;
 		if (as_judged && c->look == LOOK_SHOWN)
 		{
 			note_bit(c->subject, c->cell);
 			return true;
 		}
+		ResetExprContext(context);
 		if (ask(s, slot))
 			return true;
-		ResetExprContext(s->node->ss.ps.ps_ExprContext);
 	}
 }
 
@@ -474,15 +482,19 @@ next_row(PlanState *node)
 	ExprContext *context = node->ps_ExprContext;
 	ProjectionInfo *projection = node->ps_ProjInfo;
 	TupleTableSlot *slot = s->node->ss.ss_ScanTupleSlot;
+	TableScanDesc scan = begin_scan(s);
 
-	if (unlikely((begin_scan(s)->rs_flags & SO_ALLOW_PAGEMODE) == 0 || node->state->es_epq_active != NULL))
+	if (unlikely((scan->rs_flags & SO_ALLOW_PAGEMODE) == 0 || node->state->es_epq_active != NULL))
 		return go_row_by_row(s);
 	if (unlikely(!ScanDirectionIsForward(node->state->es_direction)))
 		elog(ERROR, "a scan of health records was to run backward");
+	/* nothing is computed from the row here: what count(*) asks for */
+	if (s->rest == NULL && projection == NULL)
+		return next_readable(s, scan, slot) ? slot : ExecClearTuple(slot);
 	for (;;)
 	{
 		ResetExprContext(context);
-		if (!next_readable(s, slot))
+		if (!next_readable(s, scan, slot))
 			return projection != NULL ? ExecClearTuple(projection->pi_state.resultslot) : ExecClearTuple(slot);
 		context->ecxt_scantuple = slot;
 		if (s->rest == NULL || ExecQual(s->rest, context))
@@ -565,32 +577,45 @@ forget_scan(void *arg)
 	dlist_delete(&s->link);
 }
 
+/* Conditions from .. to - 1 of a list, prepared; NULL for none. */
+static ExprState *
+conditions(const List *qual, int from, int to, PlanState *node)
+{
+	List	   *part = NIL;
+
+	for (int i = from; i < to; i++)
+		part = lappend(part, list_nth(qual, i));
+	return part != NIL ? ExecInitQual(part, node) : NULL;
+}
+
 static void
 take_over(SeqScanState *node)
 {
 	Scan	   *plan = (Scan *) node->ss.ps.plan;
-	MemoryContext context = node->ss.ps.state->es_query_cxt;
+	List	   *qual = plan->plan.qual;
+	int			n = list_length(qual);
+	int			at = 0;
 	MemoryContext caller;
 	PageScan   *s;
-	List	   *rest;
 
-	if (plan->plan.qual == NIL || !is_may_read_row(linitial(plan->plan.qual)) ||
-		node->ss.ss_currentRelation->rd_tableam != GetHeapamTableAmRoutine())
+	while (at < n && !is_may_read_row(list_nth(qual, at)))
+		at++;
+	if (at == n || node->ss.ss_currentRelation->rd_tableam != GetHeapamTableAmRoutine())
 		return;
-	caller = MemoryContextSwitchTo(context);
+	caller = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
 	s = palloc0(sizeof(PageScan));
-	if (columns_asked(s, linitial(plan->plan.qual), plan->scanrelid))
+	if (columns_asked(s, list_nth(qual, at), plan->scanrelid))
 	{
 		s->node = node;
 		find_layout(s, RelationGetDescr(node->ss.ss_currentRelation));
-		rest = list_copy_tail(plan->plan.qual, 1);
-		s->rest = rest != NIL ? ExecInitQual(rest, &node->ss.ps) : NULL;
+		s->before = conditions(qual, 0, at, &node->ss.ps);
+		s->rest = conditions(qual, at + 1, n, &node->ss.ps);
 		s->row_by_row = node->ss.ps.ExecProcNodeReal;
 		ExecSetExecProcNode(&node->ss.ps, next_row);
 		s->gone.func = forget_scan;
 		s->gone.arg = s;
 		dlist_push_head(&scans, &s->link);
-		MemoryContextRegisterResetCallback(context, &s->gone);
+		MemoryContextRegisterResetCallback(CurrentMemoryContext, &s->gone);
 	}
 	else
 		pfree(s);

@@ -42,7 +42,7 @@ BEGIN
 	SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;
 	FOR session, query IN SELECT s, q FROM unnest('{clinician dr-scan 79083,clinician dr-scan 79999,clinician dr-none 79081,citizen dddddddd-0000-4000-8000-000000000007}'::text[]) WITH ORDINALITY AS s (s, n),
 		(VALUES (1, 'SELECT string_agg(key::text, '' '' ORDER BY key) FROM @resource WHERE id LIKE ''csc-%'''),
-			(2, 'SELECT string_agg(octet_length(doc::text) || author, '' '' ORDER BY key) FROM @resource WHERE id LIKE ''csc-%'' AND version = 1 AND labels % 2 = 0'),
+			(2, 'SELECT string_agg(octet_length(doc::text) || author, '' '' ORDER BY key) FROM @resource WHERE id LIKE ''csc-%'' AND version = 1::int8 AND type > 20::int2 AND labels % 2 = 0'),
 			(3, 'SELECT string_agg(n::text, '' '') FROM generate_series(1, 3) AS g, LATERAL (SELECT count(*) AS n FROM @resource WHERE r.id LIKE ''csc-%'' AND r.key % 3 + 1 >= g) AS s'),
 			(4, 'SELECT count(*)::text FROM (SELECT r.key FROM @resource WHERE r.id LIKE ''csc-10_'' OFFSET 0) AS a, LATERAL (SELECT r.key FROM @resource WHERE r.id LIKE ''csc-2__'' AND r.key > a.key OFFSET 0) AS b')) AS q (m, q)
 		WHERE m <= last_query ORDER BY n, m
@@ -84,6 +84,7 @@ BEGIN
 END $$;
 SET enable_indexscan = off; SET enable_bitmapscan = off;
 SELECT * FROM ehr_test.noted('some', 'SELECT count(DISTINCT subject) FROM (SELECT subject FROM @resource WHERE subject IS NOT NULL AND more_subjects IS NULL LIMIT 3) AS l') WHERE noted BETWEEN shown AND 6;
+SELECT count(*) AS by_type FROM ehr_test.noted('by type', 'SELECT count(DISTINCT s) FROM (SELECT unnest(subject || more_subjects) AS s FROM @resource WHERE type < 50::int2) AS l') WHERE noted = shown AND shown > 20;
 SELECT count(*) AS whole FROM ehr_test.noted('all', 'SELECT count(DISTINCT s) FROM (SELECT unnest(subject || more_subjects) AS s FROM @resource) AS l') WHERE noted = shown AND shown > 20;
 RESET enable_indexscan; RESET enable_bitmapscan;
 
