@@ -96,4 +96,17 @@ ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
 #endif
 #endif							/* GUC_H */
 
+/*
+ * Up to 16 a heap scan asks for each block when it comes to it; later ones ask
+ * for many ahead, and cannot be told that one has been read.
+ */
+#if PG_VERSION_NUM < 170000
+#define EHR_HEAP_SCANS_BLOCK_BY_BLOCK
+#if PG_VERSION_NUM >= 160000
+#define ehr_relation_locator(rel) ((rel)->rd_locator)
+#else
+#define ehr_relation_locator(rel) ((rel)->rd_node)
+#endif
+#endif
+
 #endif							/* EHR_COMPAT_H */

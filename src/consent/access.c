@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/rights.h"
+#include "consent/row.h"
 
 uint64		access_intent = 0;
 
@@ -41,14 +42,6 @@ typedef struct Row
 	int32		day;			/* when what it tells of happened */
 	text	   *author;			/* NULL: not known */
 } Row;
-
-static inline bool
-author_is(const text *author, const char *name, size_t len)
-{
-	/* codes of facilities differ in their last character rather than in their first */
-	return VARSIZE_ANY_EXHDR(author) == len && (len == 0 || VARDATA_ANY(author)[len - 1] == name[len - 1]) &&
-		memcmp(VARDATA_ANY(author), name, len) == 0;
-}
 
 /* ---- the decision ---- */
 
@@ -137,18 +130,11 @@ consented(const SubjectSlot *slot, const Row *row)
 	return weigh(&rights_now->subjects[slot->more & SUBJECT_INDEX], row);
 }
 
-static inline bool
-own_facility(const text *author)
-{
-	return rights_now->author != NULL && author != NULL &&
-		author_is(author, VARDATA(rights_now->author), VARSIZE(rights_now->author) - VARHDRSZ);
-}
-
 /* ---- the audit log ---- */
 
 /* Makes sure that an intent is durable before the first row is shown; the executor hook mostly has. */
-static pg_noinline void
-begin_showing(void)
+pg_noinline void
+access_begin_showing(void)
 {
 	AuditIntent intent = {"decide"};
 
@@ -159,28 +145,11 @@ begin_showing(void)
 	access_intent = audit_intent(&intent);
 }
 
-static pg_noinline void
-begin_noting(void)
+pg_noinline void
+access_begin_noting(void)
 {
 	memset(rights_now->noted, 0, rights_now->n_noted * sizeof(uint64));
 	rights_now->noted_intent = access_intent;
-}
-
-/* Notes that a row of this subject is shown, once a statement; its bit is number i. */
-static inline void
-note_bit(int64 subject, uint64 i)
-{
-	uint64	   *word = &rights_now->noted[i / 64];
-	uint64		bit = UINT64CONST(1) << (i % 64);
-
-	if (unlikely(access_intent == 0))
-		begin_showing();
-	if (unlikely(access_intent != rights_now->noted_intent))
-		begin_noting();
-	if ((*word & bit) != 0)
-		return;
-	audit_admit(access_intent, subject);
-	*word |= bit;
 }
 
 static void
@@ -201,7 +170,7 @@ note_subject(int64 subject)
 	int64	   *place = &noted[subject_hash(subject) % lengthof(noted)];
 
 	if (unlikely(access_intent == 0))
-		begin_showing();
+		access_begin_showing();
 	if (unlikely(access_intent != noted_intent))
 	{
 		memset(noted, 0, sizeof(noted));
@@ -417,7 +386,7 @@ Datum
 ehr_may_read_row(PG_FUNCTION_ARGS)
 {
 	uint64		cell;
-	unsigned	state;
+	FirstLook	look;
 
 	if (!rights_ready())
 		PG_RETURN_BOOL(false);
@@ -425,15 +394,11 @@ ehr_may_read_row(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(may_read_in_detail(fcinfo));
 	fetch_ahead(PG_GETARG_POINTER(5));
 	cell = subject_cell(&rights_now->cells, PG_GETARG_INT64(1));
-	state = cell_state(&rights_now->cells, cell);
-	if (state == CELL_OPEN && PG_ARGISNULL(2) && !PG_ARGISNULL(4) && PG_GETARG_INT32(4) == 0)
-	{
+	look = first_look(cell, PG_ARGISNULL(2) && !PG_ARGISNULL(4) && PG_GETARG_INT32(4) == 0,
+					  own_facility(PG_GETARG_TEXT_PP(5)));
+	if (look == LOOK_SHOWN)
 		note_bit(PG_GETARG_INT64(1), cell);
-		PG_RETURN_BOOL(true);
-	}
-	if (state == CELL_NONE && !own_facility(PG_GETARG_TEXT_PP(5)))
-		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(may_read_in_detail(fcinfo));
+	PG_RETURN_BOOL(look == LOOK_CLOSER ? may_read_in_detail(fcinfo) : look == LOOK_SHOWN);
 }
 
 /* ehr.row_author() → text: the facility whose rows the session reads as their author; null for none */

@@ -40,6 +40,7 @@
 #include "compat.h"
 #include "consent/access.h"
 #include "consent/rights.h"
+#include "consent/scan.h"
 #include "consent/session.h"
 #include "as_owner.h"
 
@@ -505,6 +506,8 @@ watch_start(QueryDesc *query, int eflags)
 	else
 		standard_ExecutorStart(query, eflags);
 
+	if ((shows && principal != NULL) || (IsParallelWorker() && at_top()))
+		scan_by_page(query, eflags);
 	if (shows)
 	{
 		make_guard(query, principal)->intent = statement_intent;

@@ -50,6 +50,7 @@ static uint64 losses = 0;
 
 Rights	   *rights_now = NULL;
 bool		rights_checked = false;
+uint64		rights_generation = 0;
 
 #define MOST_GRANTEES 64
 
@@ -453,6 +454,7 @@ load_rights(const Principal *principal, const Concerned *concerned, uint64 posit
 	if (*place != NULL)
 		drop_rights(*place);
 	*place = rights_now = r;
+	rights_generation++;
 }
 
 /*
@@ -485,6 +487,7 @@ renew_rights(Rights *r, const Principal *p, TimestampTz now)
 	}
 	else if (now >= r->image->next_change)
 	{
+		rights_generation++;
 		if (rights_look_at_periods(r->image, now))
 			r->losses = ++losses;
 		if (r->published != NULL)

@@ -213,6 +213,9 @@ extern bool rights_lost(const Rights *old, const Rights *new);
 extern Rights *rights_now;
 extern bool rights_checked;
 
+/* Changes whenever rights_now may mean something else than before, though it may still be the same pointer. */
+extern uint64 rights_generation;
+
 /* The rights of a parallel worker. */
 extern const Principal *rights_of_leader(void);
 
