@@ -87,6 +87,27 @@ ehr_rte_selects(const PlannedStmt *plan, RangeTblEntry *rte, Oid *checked_as)
 #define EHR_EXECUTOR_RUN_PASS query, direction, count, execute_once
 #endif
 
+/* Blocks of the file of a table of this database that is not temporary. To be included after storage/smgr.h. */
+#ifdef SMGR_H
+#include "miscadmin.h"
+static inline BlockNumber
+ehr_file_blocks(Oid tablespace, Oid file)
+{
+#if PG_VERSION_NUM >= 160000
+	RelFileLocator locator = {tablespace, MyDatabaseId, file};
+#else
+	RelFileNode locator = {tablespace, MyDatabaseId, file};
+#endif
+#if PG_VERSION_NUM >= 170000
+	SMgrRelation relation = smgropen(locator, INVALID_PROC_NUMBER);
+#else
+	SMgrRelation relation = smgropen(locator, InvalidBackendId);
+#endif
+
+	return smgrnblocks(relation, MAIN_FORKNUM);
+}
+#endif							/* SMGR_H */
+
 /* What a check hook of a setting hands to its assign hook: 16 frees it its own way. To be included after utils/guc.h. */
 #ifdef GUC_H
 #if PG_VERSION_NUM >= 160000

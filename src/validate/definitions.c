@@ -10,23 +10,26 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/smgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
+#include "utils/syscache.h"
 
+#include "compat.h"
 #include "fhir/fhir_tree.h"
 #include "validate/definitions.h"
 
@@ -157,18 +160,34 @@ watched(DefinitionTable table)
 	return kept.relations[table];
 }
 
+/*
+ * Whether a table's file has no block.  Told by the catalog and the file: to
+ * open the relation would take a fresh backend longer than all else that it validates.
+ */
+static bool
+file_is_empty(Oid table)
+{
+	HeapTuple	tuple;
+	Form_pg_class class;
+	bool		empty;
+
+	LockRelationOid(table, AccessShareLock);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	empty = ehr_file_blocks(OidIsValid(class->reltablespace) ? class->reltablespace : MyDatabaseTableSpace, class->relfilenode) == 0;
+	ReleaseSysCache(tuple);
+	UnlockRelationOid(table, AccessShareLock);
+	return empty;
+}
+
 bool
 definition_table_empty(DefinitionTable table)
 {
-	Relation	relation;
-
 	(void) definitions_memory();
 	if (kept.empty[table] == 0)
-	{
-		relation = table_open(watched(table), AccessShareLock);
-		kept.empty[table] = RelationGetNumberOfBlocks(relation) == 0 ? 1 : -1;
-		table_close(relation, AccessShareLock);
-	}
+		kept.empty[table] = file_is_empty(watched(table)) ? 1 : -1;
 	return kept.empty[table] > 0;
 }
 

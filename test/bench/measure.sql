@@ -1,4 +1,5 @@
--- Measuring, for every part of test/bench/run. CPU time is the backend's own, from the kernel (/proc/self/schedstat);
+-- Measuring, for every part of test/bench/run. CPU time is the backend's own, from the kernel (/proc/self/schedstat), which
+-- knows it exactly when the process has just slept, else up to the last tick;
 -- what is compared takes turns. A part that uses @source or @numbers sets bench.source, bench.numbers.
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -6,7 +7,7 @@ SET client_min_messages = warning;
 CREATE TABLE figure (part text, what text, round int, ns bigint);
 
 CREATE FUNCTION cpu() RETURNS bigint LANGUAGE sql VOLATILE AS
-	$$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint $$;
+	$$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint FROM pg_sleep(0.001) $$;
 
 -- Runs each command once a round, in turn; a command of several lines is prepared by all but the last.
 CREATE PROCEDURE measure(part text, rounds int, VARIADIC commands text[]) LANGUAGE plpgsql AS $$
