@@ -226,6 +226,9 @@ fp_value_item(FhirPathEval *ev, const FpValue *value, FpItem *item)
 	void	   *copy = NULL;
 
 	memset(item, 0, sizeof(*item));
+	/* FP_V_OBJECT and FP_V_NONE: there is no item of that kind */
+	if (value->kind < 0)
+		return fp_fail(ev, FHIRPATH_TYPE, "an object has no value to calculate with");
 	item->kind = (uint8_t) value->kind;
 	item->len = value->len;
 	switch (value->kind)

@@ -106,4 +106,8 @@ INSERT INTO path_toast SELECT 'external', jsonb_build_object('resourceType', 'Pa
 SELECT kind, ehr.fhirpath_text(doc, 'id'), ehr.fhirpath_date(doc, 'birthDate'), ehr.fhirpath_query(doc, 'text.length()') FROM path_toast ORDER BY 1, 2;
 SELECT a.kind, ehr.fhirpath_query(a.doc, 'id'), ehr.fhirpath_query(b.doc, 'birthDate') FROM path_toast AS a, path_toast AS b WHERE a.doc ->> 'id' = 'p1' AND b.doc ->> 'id' = 'p2' ORDER BY 1, 2, 3;
 DROP TABLE path_form, path_toast;
+-- an object is no number, alone neither
+SELECT e AS expression, ehr.fhirpath_query_array('{"a": {"b": 1}, "c": [{"b": 1}, {"b": 2}]}', e::ehr.fhirpath, silent => true) AS silent
+FROM (VALUES ('a.sum()'), ('a.sum() + ''x'''), ('a.avg()'), ('a.min()'), ('c.sum()'), ('c.max()'), ('c.b.sum()'), ('a | a.sum()'), ('-a'), ('a.abs()')) AS t(e);
+SELECT ehr.fhirpath_query_array('{"a": {"b": 1}}', 'a.sum()');
 RESET search_path;
