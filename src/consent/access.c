@@ -283,22 +283,12 @@ ehr_may_read(PG_FUNCTION_ARGS)
 /*
  * A scan of a great table waits for memory at each row, since rows lie apart
  * and are first touched here.  When rows come page by page, all rows of a page
- * are asked for at its first one.  A hint and nothing more: the line pointers
- * are looked at without a lock, and may say anything.
+ * are asked for at its first one.
  */
 static pg_noinline void
 fetch_page(const char *page)
 {
-	const PageHeaderData *header = (const PageHeaderData *) page;
-	int			n = Min(PageGetMaxOffsetNumber((Page) page), MaxHeapTuplesPerPage);
-
-	for (int i = 0; i < n; i++)
-	{
-		const char *tuple = page + header->pd_linp[i].lp_off % BLCKSZ;
-
-		__builtin_prefetch(tuple);
-		__builtin_prefetch(tuple + PG_CACHE_LINE_SIZE / 2);
-	}
+	fetch_rows(page);
 }
 
 static inline void

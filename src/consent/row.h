@@ -6,6 +6,9 @@
 #ifndef EHR_ROW_H
 #define EHR_ROW_H
 
+#include "access/htup_details.h"
+#include "storage/bufpage.h"
+
 #include "audit/audit.h"
 #include "consent/access.h"
 #include "consent/rights.h"
@@ -45,6 +48,25 @@ first_look(uint64 cell, bool plain, bool own)
 	if (state == CELL_OPEN && plain)
 		return LOOK_SHOWN;
 	return state == CELL_NONE && !own ? LOOK_HIDDEN : LOOK_CLOSER;
+}
+
+/*
+ * Asks memory for all rows of a page.  A hint and nothing more: the line
+ * pointers are looked at without a lock, perhaps without a pin, and may say anything.
+ */
+static inline void
+fetch_rows(const char *page)
+{
+	const PageHeaderData *header = (const PageHeaderData *) page;
+	int			n = Min(PageGetMaxOffsetNumber((Page) page), MaxHeapTuplesPerPage);
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *tuple = page + header->pd_linp[i].lp_off % BLCKSZ;
+
+		__builtin_prefetch(tuple);
+		__builtin_prefetch(tuple + PG_CACHE_LINE_SIZE / 2);
+	}
 }
 
 /* Makes sure that there is an intent, and that the noted bits are its own. */

@@ -121,22 +121,6 @@ scan_of(PlanState *node)
 
 /* ---- looking at a page ---- */
 
-/* A hint and nothing more: a page that is not pinned is looked at without a lock, and may say anything. */
-static inline void
-fetch_rows(const char *page)
-{
-	const PageHeaderData *header = (const PageHeaderData *) page;
-	int			n = Min(PageGetMaxOffsetNumber((Page) page), MaxHeapTuplesPerPage);
-
-	for (int i = 0; i < n; i++)
-	{
-		const char *tuple = page + header->pd_linp[i].lp_off % BLCKSZ;
-
-		__builtin_prefetch(tuple);
-		__builtin_prefetch(tuple + PG_CACHE_LINE_SIZE / 2);
-	}
-}
-
 /*
  * Where pages of the tables scanned last were found: a scan remembers it for
  * the next one.  A hint; who takes a page looks whether it is still there.
