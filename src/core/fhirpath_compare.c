@@ -200,7 +200,7 @@ truth_of(CoreTruth truth)
 
 /* Quantities, and numbers beside them */
 static int
-equal_quantities(const FpValue *a, const FpValue *b, bool loose)
+equal_quantities(FhirPathEval *ev, const FpValue *a, const FpValue *b, bool loose)
 {
 	FpQuantity	p,
 				q;
@@ -209,6 +209,8 @@ equal_quantities(const FpValue *a, const FpValue *b, bool loose)
 
 	if (!fp_quantity_of(a, &p) || !fp_quantity_of(b, &q))
 		return 0;
+	if (!fp_charge_units(ev, &p, &q))
+		return FP_FAILED;
 	if (!fp_quantity_convert(&p, &q, loose, &m, &n))
 		return loose ? 0 : FP_UNKNOWN;
 	return loose ? decimal_equivalent(&m, &n) : decimal_compare(&m, &n) == 0;
@@ -247,7 +249,7 @@ equal_values(FhirPathEval *ev, const FpItem *a, const FpItem *b, bool loose)
 		return loose ? temporal_equivalent(&u.u.temporal, &v.u.temporal) :
 			truth_of(temporal_equal(&u.u.temporal, &v.u.temporal));
 	if ((u.kind == FP_QUANTITY || v.kind == FP_QUANTITY) && !is_temporal(u.kind) && !is_temporal(v.kind))
-		return equal_quantities(&u, &v, loose);
+		return equal_quantities(ev, &u, &v, loose);
 	return 0;
 }
 
@@ -369,6 +371,8 @@ fp_order(FhirPathEval *ev, const FpItem *a, const FpItem *b, CoreOrder *order)
 
 		(void) fp_quantity_of(&u, &p);
 		(void) fp_quantity_of(&v, &q);
+		if (!fp_charge_units(ev, &p, &q))
+			return false;
 		if (!fp_quantity_convert(&p, &q, false, &m, &n))
 			return true;
 		c = decimal_compare(&m, &n);

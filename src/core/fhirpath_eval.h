@@ -348,6 +348,9 @@ extern bool fp_unit_set(FpQuantity *quantity, const char *unit, size_t len);
 /* UCUM's unit of a calendar word, NULL for years and months, which are only alike (N1 2.1.6.1) */
 extern const char *fp_calendar_ucum(CalendarUnit unit, bool loose);
 
+/* Counts the work of parsing two units that are not the same, before it is done; false: stopped. */
+extern bool fp_charge_units(FhirPathEval *ev, const FpQuantity *a, const FpQuantity *b);
+
 /* a in the unit of b; false: they do not compare.  loose: calendar years and months are a and mo. */
 extern bool fp_quantity_convert(const FpQuantity *a, const FpQuantity *b, bool loose, Decimal *a_value, Decimal *b_value);
 

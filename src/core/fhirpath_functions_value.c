@@ -290,11 +290,8 @@ in_unit(const FpQuantity *q, const FpQuantity *unit, Decimal *result)
 		Decimal		m,
 					n;
 
-		if (!fp_quantity_convert(q, unit, false, &m, &n))
-			return false;
 		/* both in the finer unit: one of the target is n */
-		if (q->calendar == CALENDAR_NONE || unit->calendar == CALENDAR_NONE || true)
-			return decimal_div(&m, &n, result) == CORE_OK;
+		return fp_quantity_convert(q, unit, false, &m, &n) && decimal_div(&m, &n, result) == CORE_OK;
 	}
 	if (own_len == other_len && memcmp(own, other, own_len) == 0)
 	{
@@ -329,6 +326,8 @@ convert_input(FhirPathEval *ev, const FpExec *x, FpValue *result, bool *empty)
 		*empty = true;
 		return n;
 	}
+	if (!fp_charge_units(ev, &result->u.quantity, &unit))
+		return FP_FAILED;
 	if (!in_unit(&result->u.quantity, &unit, &converted))
 		return 0;
 	unit.value = converted;
@@ -584,7 +583,7 @@ truth_comparable(FhirPathEval *ev, const FpExec *x)
 		return FP_UNKNOWN;
 	if (!fp_quantity_of(&a, &p) || !fp_quantity_of(&b, &q))
 		return wrong_type(ev, x, "quantities");
-	return fp_quantity_convert(&p, &q, false, &m, &n);
+	return fp_charge_units(ev, &p, &q) ? fp_quantity_convert(&p, &q, false, &m, &n) : FP_FAILED;
 }
 
 const FpFunction fp_math_functions[] = {

@@ -647,7 +647,7 @@ fp_add_values(FhirPathEval *ev, const FpValue *a, const FpValue *b, int sign, Fp
 		return add_time(ev, b, &a->u.quantity, sign, result);
 	if (is_temporal(a) || is_temporal(b) || !fp_quantity_of(a, &p) || !fp_quantity_of(b, &q))
 		return bad_operands(ev);
-	return add_quantities(&p, &q, sign, result);
+	return fp_charge_units(ev, &p, &q) ? add_quantities(&p, &q, sign, result) : FP_FAILED;
 }
 
 /* Whether a quantity's unit is 1, or of its dimension (kg/kg, %): its value is brought to the unit 1 then. */
@@ -677,10 +677,15 @@ scale_quantities(FhirPathEval *ev, const FpQuantity *left, const FpQuantity *rig
 	char	   *copy;
 	size_t		len;
 	Decimal		value;
-	bool		one_b = to_one(&b);
-	bool		one_a = !one_b && to_one(&a);
-	CoreStatus	status = divide ? decimal_div(&a.value, &b.value, &value) : decimal_mul(&a.value, &b.value, &value);
+	bool		one_a,
+				one_b;
+	CoreStatus	status;
 
+	if (!fp_charge_units(ev, left, right))
+		return FP_FAILED;
+	one_b = to_one(&b);
+	one_a = !one_b && to_one(&a);
+	status = divide ? decimal_div(&a.value, &b.value, &value) : decimal_mul(&a.value, &b.value, &value);
 	result->kind = FP_QUANTITY;
 	if (status != CORE_OK)
 		return 0;
@@ -783,6 +788,8 @@ whole_division(FhirPathEval *ev, const FpValue *a, const FpValue *b, bool remain
 
 		if (!fp_quantity_of(a, &p) || !fp_quantity_of(b, &q))
 			return bad_operands(ev);
+		if (!fp_charge_units(ev, &p, &q))
+			return FP_FAILED;
 		if (!fp_quantity_convert(&p, &q, false, &m, &n))
 			return 0;
 	}

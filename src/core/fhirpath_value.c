@@ -509,6 +509,17 @@ is_definite(const char *a, size_t a_len, const char *b, size_t b_len)
 	return found == 2;
 }
 
+/* Bytes of other work that parsing a byte of a unit is as much as */
+#define UNIT_CHARGE 1024
+
+bool
+fp_charge_units(FhirPathEval *ev, const FpQuantity *a, const FpQuantity *b)
+{
+	if (a->unit_len == b->unit_len && (a->unit_len == 0 || memcmp(a->unit, b->unit, a->unit_len) == 0))
+		return true;
+	return fp_charge(ev, ((size_t) a->unit_len + b->unit_len) * UNIT_CHARGE);
+}
+
 bool
 fp_quantity_convert(const FpQuantity *a, const FpQuantity *b, bool loose, Decimal *a_value, Decimal *b_value)
 {

@@ -110,4 +110,9 @@ DROP TABLE path_form, path_toast;
 SELECT e AS expression, ehr.fhirpath_query_array('{"a": {"b": 1}, "c": [{"b": 1}, {"b": 2}]}', e::ehr.fhirpath, silent => true) AS silent
 FROM (VALUES ('a.sum()'), ('a.sum() + ''x'''), ('a.avg()'), ('a.min()'), ('c.sum()'), ('c.max()'), ('c.b.sum()'), ('a | a.sum()'), ('-a'), ('a.abs()')) AS t(e);
 SELECT ehr.fhirpath_query_array('{"a": {"b": 1}}', 'a.sum()');
+-- parsing units is work that counts
+SET ehr.fhirpath_step_limit = 5000;
+SELECT ehr.fhirpath_query(jsonb_build_object('x', (SELECT jsonb_agg(i) FROM generate_series(1, 100) AS i)), 'x.all(iif($this > 0, 1 ''m/s'') = 1 ''m/s'')');
+SELECT ehr.fhirpath_query(jsonb_build_object('x', (SELECT jsonb_agg(i) FROM generate_series(1, 100) AS i)), 'x.all(iif($this > 0, 1 ''m/s'') = 3.6 ''km/h'')');
+RESET ehr.fhirpath_step_limit;
 RESET search_path;
