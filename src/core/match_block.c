@@ -78,7 +78,7 @@ match_rule_key(const MatchRow *row, const MatchRule *rule)
 	return parts_key(row, rule->parts);
 }
 
-#define EQUAL(field, part) ((uint16_t) ((a->field != 0) & (a->field == b->field) ? part : 0))
+#define EQUAL(field, part) ((uint16_t) (((a->field != 0) & (a->field == b->field)) ? part : 0))
 
 /* Which features are there and equal: part_value of both, without a branch a feature. */
 static uint16_t

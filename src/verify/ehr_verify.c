@@ -61,7 +61,7 @@ typedef struct Verifier
 	uint8_t		(*leaves)[MERKLE_HASH];
 } Verifier;
 
-static void problem(Verifier *v, const char *format,...) __attribute__((format(gnu_printf, 2, 3)));
+static void problem(Verifier *v, const char *format,...) __attribute__((format(printf, 2, 3)));
 
 static void
 problem(Verifier *v, const char *format, ...)

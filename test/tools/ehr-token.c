@@ -61,7 +61,7 @@ static size_t
 key_bytes(const json_t *key, const char *member, unsigned char *out, size_t cap)
 {
 	const char *text = json_string_value(json_object_get(key, member));
-	size_t		len;
+	size_t		len = 0;
 
 	if (text == NULL ||
 		sodium_base642bin(out, cap, text, strlen(text), NULL, &len, NULL, VARIANT) != 0)
