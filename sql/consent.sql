@@ -349,13 +349,29 @@ BEGIN
 	WHERE member.one <> ALL (mine);
 
 	-- where the session's organisation is in charge of
-	RETURN QUERY
-	SELECT d.relation, d.person, d.subject, d.consent, false, 0::int2, d.types, d.labels, NULL::text, NULL::bigint, NULL::date, NULL::date,
-		d.starts, d.ends, d.basis
-	FROM ehr_internal.resident_rights(kind, sub, org, purpose_used, persons) AS d;
+	IF EXISTS (SELECT FROM ehr_store.access_rule r WHERE r.kind = compiled_rights.kind AND r.operation = 'read' AND r.relation IN ('resident', 'duty')) THEN
+		RETURN QUERY
+		SELECT d.relation, d.person, d.subject, d.consent, false, 0::int2, d.types, d.labels, NULL::text, NULL::bigint, NULL::date, NULL::date,
+			d.starts, d.ends, d.basis
+		FROM ehr_internal.resident_rights(kind, sub, org, purpose_used, persons) AS d;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION ehr_internal.compiled_rights(text, text, text, text, bigint[]) IS 'what a principal may read: one row per rule or provision and subject';
+
+-- Sessions with the same kind, organisation and purpose have the same rights, unless something of them follows from who is asking.
+CREATE FUNCTION ehr_internal.rights_sub(kind text, sub text, org text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN kind IN ('citizen', 'clinician')
+			OR EXISTS (SELECT FROM ehr_store.duty d WHERE d.practitioner = sub AND d.org = rights_sub.org)
+			OR EXISTS (SELECT FROM ehr_store.compiled_right c WHERE c.grantee = 'practitioner:' || sub)
+		THEN sub ELSE '' END;
+END
+$$;
+COMMENT ON FUNCTION ehr_internal.rights_sub(text, text, text) IS 'the sub that a principal''s rights follow from; empty when all of its organisation have the same';
 
 CREATE FUNCTION ehr_internal.may_write(subject bigint, type int2, author text) RETURNS bool
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE

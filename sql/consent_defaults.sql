@@ -62,6 +62,7 @@ CREATE FUNCTION ehr_internal.resident_rights(kind text, sub text, org text, purp
 	RETURNS TABLE (relation text, person bigint, subject bigint, consent uuid, types int2[], labels int, starts timestamptz, ends timestamptz, basis text)
 	LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan		-- one for all residents, one by the index for a few persons
 AS $$
 BEGIN
 	RETURN QUERY

@@ -27,7 +27,6 @@ struct RightsLoading
 	Growing		type_sets;		/* TypeSet */
 	Growing		texts;			/* char */
 	char		last_consent[16];
-	uint32		consents;		/* numbers given */
 	uint32		last_author;	/* place + 1 of the text added last */
 };
 
@@ -82,6 +81,20 @@ is_among(const int64 *sorted, int n, int64 wanted)
 	return sorted[low] == wanted;
 }
 
+/* Neighbours often have the same rights, residents of a unit all of them: then the last subject's are the ones of the one before. */
+static void
+share_rights(RightsLoading *l, const Growing *run)
+{
+	Subject    *last = (Subject *) run->items + run->n - 1;
+	const Right *rights = l->rights.items;
+
+	if (run->n < 2 || last[-1].count != last->count ||
+		memcmp(&rights[last[-1].first], &rights[last->first], last->count * sizeof(Right)) != 0)
+		return;
+	last->first = last[-1].first;
+	l->rights.n -= last->count;
+}
+
 void
 rights_keep(RightsLoading *l, const Rights *old, const int64 *persons, int n)
 {
@@ -96,17 +109,14 @@ rights_keep(RightsLoading *l, const Rights *old, const int64 *persons, int n)
 	{
 		const Subject *s = &old->subjects[i];
 		Subject    *copy;
-		Right	   *rights;
 
 		if (is_among(sorted, n, s->person))
 			continue;
 		copy = push(&l->kept, 1, sizeof(Subject));
 		*copy = *s;
 		copy->first = l->rights.n;
-		rights = push(&l->rights, s->count, sizeof(Right));
-		memcpy(rights, old->rights + s->first, s->count * sizeof(Right));
-		for (uint32 j = 0; j < s->count; j++)
-			l->consents = Max(l->consents, rights[j].consent);
+		memcpy(push(&l->rights, s->count, sizeof(Right)), old->rights + s->first, s->count * sizeof(Right));
+		share_rights(l, &l->kept);
 	}
 	pfree(sorted);
 }
@@ -149,9 +159,12 @@ add_right(RightsLoading *l, const RightRow *row)
 	Subject    *s;
 	Right	   *right;
 	bool		again = l->fresh.n > 0 && subjects[l->fresh.n - 1].subject == row->subject;
+	uint32		consent = 1;
 
 	if (!again)
 	{
+		if (l->fresh.n > 0)
+			share_rights(l, &l->fresh);
 		s = push(&l->fresh, 1, sizeof(Subject));
 		memset(s, 0, sizeof(Subject));
 		s->subject = row->subject;
@@ -159,9 +172,12 @@ add_right(RightsLoading *l, const RightRow *row)
 		s->first = l->rights.n;
 	}
 	else
+	{
 		s = &subjects[l->fresh.n - 1];
-	if (!again || row->consent == NULL || memcmp(l->last_consent, row->consent, 16) != 0)
-		l->consents++;
+		consent = ((Right *) l->rights.items)[l->rights.n - 1].consent;
+		if (row->consent == NULL || memcmp(l->last_consent, row->consent, 16) != 0)
+			consent++;
+	}
 	if (row->consent != NULL)
 		memcpy(l->last_consent, row->consent, 16);
 	else
@@ -177,7 +193,7 @@ add_right(RightsLoading *l, const RightRow *row)
 	right->data_until = row->data_until;
 	right->types = add_types(l, row->types);
 	right->author = add_text(l, row->author);
-	right->consent = l->consents;
+	right->consent = consent;
 	right->depth = row->depth;
 	right->deny = row->deny;
 }
@@ -346,6 +362,8 @@ rights_finish(RightsLoading *l, MemoryContext context, TimestampTz now)
 	Rights		r;
 	uint32		most = l->kept.n + l->fresh.n;
 
+	if (l->fresh.n > 0)
+		share_rights(l, &l->fresh);
 	head.mask = subject_slots(most) - 1;
 	head.n_rights = l->rights.n;
 	head.n_type_sets = l->type_sets.n;

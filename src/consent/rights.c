@@ -34,13 +34,16 @@
 #include "consent/access.h"
 #include "consent/changes.h"
 #include "consent/rights.h"
+#include "consent/shared_rights.h"
 #include "as_owner.h"
 
 /*
  * A pooled connection serves many sessions in turn: the rights of the last few
- * are kept.  rights_now is one of them.
+ * are kept, those of others found with other connections (shared_rights.c).
+ * rights_now is one of them.
  */
 #define KEPT_RIGHTS 16
+#define KEPT_BYTES	(64 * 1024 * 1024)
 static Rights *kept[KEPT_RIGHTS];
 static uint64 uses = 0;
 static uint64 losses = 0;
@@ -51,18 +54,6 @@ static uint64 losses = 0;
 Rights	   *rights_now = NULL;
 bool		rights_checked = false;
 uint64		rights_generation = 0;
-
-#define MOST_GRANTEES 64
-
-/* Whom a change may concern a session by: its persons, and the names it goes by. */
-typedef struct KnownPersons
-{
-	uint32		grantee[MOST_GRANTEES];
-	int			n_grantees;		/* above MOST_GRANTEES: it goes by more, so all concerns it */
-	int64	   *persons;		/* open addressing, 0: free */
-	uint32		mask;
-	uint32		n;
-} KnownPersons;
 
 void
 access_recheck(void)
@@ -244,6 +235,31 @@ fetch_grantees(KnownPersons *known, const Principal *p)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* The principal that the rights of p follow from: of a station's nurses mostly the same one. SPI is connected. */
+static Principal
+fetch_owner_of_rights(const Principal *p)
+{
+	static SPIPlanPtr plan = NULL;
+	Principal	owner = *p;
+	Datum		args[3];
+	bool		isnull;
+
+	if (plan == NULL)
+	{
+		Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
+
+		plan = prepare("SELECT ehr_internal.rights_sub($1, $2, $3)", 3, types);
+	}
+	args[0] = CStringGetTextDatum(p->kind);
+	args[1] = CStringGetTextDatum(p->sub);
+	args[2] = CStringGetTextDatum(p->org);
+	if (SPI_execute_plan(plan, args, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not look up whose the rights of a session are");
+	strlcpy(owner.sub, TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)), sizeof(owner.sub));
+	SPI_freetuptable(SPI_tuptable);
+	return owner;
+}
+
 /* Fetches the rows of compiled_rights(); persons: NULL for all. SPI is connected. */
 static void
 fetch_rights(RightsLoading *l, MemoryContext loading, KnownPersons *known, MemoryContext known_context, const Principal *p,
@@ -321,11 +337,28 @@ fetch_cluster(const int64 *persons, int n)
 	return result;
 }
 
-/*
- * Makes r the rights of p under the latest snapshot: all of them, or, with
- * old, what bears on the persons concerned, and the rest from old.
- */
+/* Queries are run as the owner of the store, under the latest snapshot. SPI changes the memory context. */
 static void
+begin_asking(EhrRoleSwitch *saved)
+{
+	ehr_become_owner(saved, EHR_AS_SYSTEM);
+	PushActiveSnapshot(GetLatestSnapshot());
+	SPI_connect();
+}
+
+static void
+end_asking(EhrRoleSwitch *saved)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	ehr_become_caller(saved);
+}
+
+/*
+ * Makes r the rights of p: all of them, or, with old, what bears on the
+ * persons concerned, and the rest from old.  Returns whose they are.
+ */
+static Principal
 build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *concerned)
 {
 	MemoryContext loading = AllocSetContextCreate(CurrentMemoryContext, "ehr loading rights", ALLOCSET_DEFAULT_SIZES);
@@ -334,10 +367,9 @@ build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *
 	RightsLoading *l = rights_loading(p->sid, p->org);
 	EhrRoleSwitch saved;
 	ArrayType  *persons = NULL;
+	Principal	owner;
 
-	ehr_become_owner(&saved, EHR_AS_SYSTEM);
-	PushActiveSnapshot(GetLatestSnapshot());
-	SPI_connect();				/* which changes the memory context, as all of SPI does */
+	begin_asking(&saved);
 	if (old != NULL)
 	{
 		persons = fetch_cluster(concerned->persons, concerned->n);
@@ -347,13 +379,13 @@ build_rights(Rights *r, const Principal *p, const Rights *old, const Concerned *
 	else
 		fetch_grantees(r->known, p);
 	fetch_rights(l, loading, r->known, r->context, p, persons, now);
-	SPI_finish();
-	PopActiveSnapshot();
-	ehr_become_caller(&saved);
+	owner = fetch_owner_of_rights(p);
+	end_asking(&saved);
 	MemoryContextSwitchTo(loading);
 	rights_attach(r, rights_finish(l, r->context, now));
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(loading);
+	return owner;
 }
 
 /* ---- what is kept ---- */
@@ -404,57 +436,114 @@ drop_rights(Rights *r)
 	MemoryContextDelete(r->context);
 }
 
+/* Gone with the caller's memory unless they are kept. */
 static Rights *
 new_rights(void)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "ehr rights", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ehr rights", ALLOCSET_DEFAULT_SIZES);
 	Rights	   *r = MemoryContextAllocZero(context, sizeof(Rights));
 
 	r->context = context;
 	return r;
 }
 
-/* Loads the rights of p; all, unless concerned names persons. Changes up to position are known then. */
+/* Drops the longest unused but r, until all kept are no more than KEPT_BYTES. */
 static void
-load_rights(const Principal *principal, const Concerned *concerned, uint64 position)
+drop_unused(const Rights *r)
 {
-	Principal	p = *principal;
-	Rights	   *r = new_rights();
-	Rights	   *old = *place_of(p.sid);
-	Rights	  **place;
-	bool		part = concerned != NULL;
+	Size		total = 0;
 
-	if (old != NULL && strcmp(old->image->sid, p.sid) != 0)
+	for (int i = 0; i < KEPT_RIGHTS; i++)
+		total += kept[i] != NULL ? kept[i]->image->size : 0;
+	while (total > KEPT_BYTES)
+	{
+		Rights	  **oldest = NULL;
+
+		for (int i = 0; i < KEPT_RIGHTS; i++)
+			if (kept[i] != NULL && kept[i] != r && (oldest == NULL || kept[i]->last_used < (*oldest)->last_used))
+				oldest = &kept[i];
+		if (oldest == NULL)
+			return;
+		total -= (*oldest)->image->size;
+		drop_rights(*oldest);
+		*oldest = NULL;
+	}
+}
+
+/* Rights made just now take the place of what was kept of the session, or of another one. */
+static void
+keep_rights(Rights *r)
+{
+	Rights	  **place = place_of(r->image->sid);
+	const Rights *old = *place;
+
+	if (old != NULL && strcmp(old->image->sid, r->image->sid) != 0)
 		old = NULL;
-	r->position = position;
-	r->own_changes = changes_here_count();
-	PG_TRY();
-	{
-		if (part)
-		{
-			/* the set of persons only grows until all is loaded again */
-			r->known = MemoryContextAlloc(r->context, sizeof(KnownPersons));
-			*r->known = *old->known;
-			r->known->persons = MemoryContextAllocHuge(r->context, sizeof(int64) * ((Size) old->known->mask + 1));
-			memcpy(r->known->persons, old->known->persons, sizeof(int64) * ((Size) old->known->mask + 1));
-		}
-		else
-			r->known = new_known(r->context);
-		build_rights(r, &p, part ? old : NULL, concerned);
-		prepare_rights(r);
-	}
-	PG_CATCH();
-	{
-		MemoryContextDelete(r->context);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
 	r->losses = old == NULL || rights_lost(old, r) ? ++losses : old->losses;
-	place = place_of(p.sid);
 	if (*place != NULL)
 		drop_rights(*place);
+	MemoryContextSetParent(r->context, TopMemoryContext);
 	*place = rights_now = r;
 	rights_generation++;
+	drop_unused(r);
+}
+
+/* The set of persons only grows until all is loaded again. */
+static KnownPersons *
+copy_known(const KnownPersons *known, MemoryContext context)
+{
+	KnownPersons *copy = MemoryContextAlloc(context, sizeof(KnownPersons));
+
+	*copy = *known;
+	copy->persons = MemoryContextAllocHuge(context, sizeof(int64) * ((Size) known->mask + 1));
+	memcpy(copy->persons, known->persons, sizeof(int64) * ((Size) known->mask + 1));
+	return copy;
+}
+
+/* Loads the rights of p: all, or with old, what concerns persons and the rest from there. Changes up to position are known then. */
+static void
+load_rights(const Principal *principal, const Rights *old, const Concerned *concerned, uint64 position)
+{
+	Principal	p = *principal;
+	Principal	owner;
+	Rights	   *r = new_rights();
+
+	r->position = position;
+	r->own_changes = changes_here_count();
+	r->loaded = old != NULL ? old->loaded : GetCurrentTimestamp();
+	r->known = old != NULL ? copy_known(old->known, r->context) : new_known(r->context);
+	owner = build_rights(r, &p, old, concerned);
+	r->personal = owner.sub[0] != '\0' || (old != NULL && old->personal);
+	if (r->personal)
+		owner = p;
+	prepare_rights(r);
+	shared_rights_offer(&owner, r);
+	keep_rights(r);
+}
+
+/* The rights of p that another connection has loaded, as old as they are; NULL: there are none. */
+static Rights *
+take_rights(const Principal *p)
+{
+	uint64		position = changes_end();
+	Principal	owner = *p;
+	Rights	   *r = new_rights();
+	EhrRoleSwitch saved;
+
+	begin_asking(&saved);
+	owner = fetch_owner_of_rights(&owner);
+	end_asking(&saved);
+	if (!shared_rights_take(&owner, r))
+	{
+		MemoryContextDelete(r->context);
+		return NULL;
+	}
+	/* whose they are was asked then */
+	r->position = Min(r->position, position);
+	r->personal = owner.sub[0] != '\0';
+	prepare_rights(r);
+	keep_rights(r);
+	return r;
 }
 
 /*
@@ -483,7 +572,7 @@ renew_rights(Rights *r, const Principal *p, TimestampTz now)
 		/* should the loading fail, all of it is tried again */
 		r->position = 0;
 		AcceptInvalidationMessages();
-		load_rights(p, all ? NULL : &concerned, position);
+		load_rights(p, all ? NULL : r, all ? NULL : &concerned, position);
 	}
 	else if (now >= r->image->next_change)
 	{
@@ -530,16 +619,16 @@ access_refresh(void)
 					 errhint("SET max_parallel_workers_per_gather = 0.")));
 		rights_now = r;
 	}
-	else if (r == NULL)
+	else if (r != NULL || (r = take_rights(p)) != NULL)
+		renew_rights(r, p, now);
+	else
 	{
 		/* the position is read first: what changes while we load is loaded the next time */
 		uint64		position = changes_end();
 
 		AcceptInvalidationMessages();
-		load_rights(p, NULL, position);
+		load_rights(p, NULL, NULL, position);
 	}
-	else
-		renew_rights(r, p, now);
 	/* loading looks at other principals' entries, not at ours, but it takes time */
 	if (rights_now != r)
 		p = session_principal();
@@ -621,6 +710,7 @@ rights_of_leader(void)
 		dsm_pin_mapping(r->published);
 		rights_attach(r, dsm_segment_address(r->published));
 		prepare_rights(r);
+		MemoryContextSetParent(r->context, TopMemoryContext);
 		mine = r;
 	}
 	strlcpy(leader.sid, mine->image->sid, sizeof(leader.sid));

@@ -3,7 +3,8 @@
  *		What a session may read, compiled: one flat image, and how it is fed.
  *
  * rights.c loads it from ehr_internal.compiled_rights() and knows when it is no
- * longer that of now; image.c builds it; access.c decides by it.
+ * longer that of now; image.c builds it; shared_rights.c hands it from one
+ * connection to the next; access.c decides by it.
  *
  * How consents feed it.  Whoever compiles decisions (consents, delegations,
  * referrals, break-glass ...) writes rows of
@@ -82,7 +83,7 @@ typedef struct Right
 	int32		data_until;		/* first day behind it; PG_INT32_MAX any */
 	uint32		types;			/* number of a type set + 1; 0 any */
 	uint32		author;			/* place in texts + 1; 0 any */
-	uint32		consent;		/* rights of one consent stand together under one number */
+	uint32		consent;		/* of one subject those of one consent stand together under one number */
 	uint16		depth;
 	bool		deny;
 } Right;
@@ -92,7 +93,7 @@ typedef struct Subject
 {
 	int64		subject;
 	int64		person;			/* the identity it belongs to; 0: own */
-	uint32		first;			/* rights[first .. first + count) */
+	uint32		first;			/* rights[first .. first + count), perhaps those of others, too */
 	uint32		count;
 	int32		open_labels;	/* labels which the grant of everything covers */
 	bool		granted;		/* a grant among them is in force */
@@ -136,6 +137,18 @@ typedef struct RightsImage
 	Size		at_texts;
 } RightsImage;
 
+#define MOST_GRANTEES 64
+
+/* Whom a change may concern a session by: its persons, and the names it goes by. */
+typedef struct KnownPersons
+{
+	uint32		grantee[MOST_GRANTEES];
+	int			n_grantees;		/* above MOST_GRANTEES: it goes by more, so all concerns it */
+	int64	   *persons;		/* open addressing, 0: free */
+	uint32		mask;
+	uint32		n;
+} KnownPersons;
+
 /* An image and where its parts are in this process. */
 typedef struct Rights
 {
@@ -156,7 +169,9 @@ typedef struct Rights
 	uint64		losses;			/* changes when something was lost */
 	uint64		position;		/* in the log of changes (changes.h) up to which they are known; 0: load all again */
 	uint64		own_changes;	/* of this transaction that are in it */
-	struct KnownPersons *known; /* whom a change may concern us by */
+	TimestampTz loaded;			/* when all of it was loaded last */
+	bool		personal;		/* some of it is of the session's sub, not of all of its organisation */
+	KnownPersons *known;
 	struct dsm_segment *published;	/* a copy of the image for parallel workers */
 } Rights;
 

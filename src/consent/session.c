@@ -38,6 +38,7 @@
 #include "consent/access.h"
 #include "consent/changes.h"
 #include "consent/session.h"
+#include "consent/shared_rights.h"
 #include "consent/spent.h"
 #include "core/jws.h"
 #include "core/mac.h"
@@ -105,7 +106,8 @@ request_shmem(void)
 	RequestAddinShmemSpace(changes_shmem_size());
 	RequestAddinShmemSpace(hash_estimate_size(max_sessions, sizeof(SessionEntry)));
 	RequestAddinShmemSpace(spent_shmem_size(2 * (long) max_sessions));
-	RequestNamedLWLockTranche("ehr_session", 2);
+	RequestAddinShmemSpace(shared_rights_shmem_size());
+	RequestNamedLWLockTranche("ehr_session", 3);
 }
 
 static void
@@ -124,6 +126,7 @@ startup_shmem(void)
 		consent_shared->lock = &GetNamedLWLockTranche("ehr_session")->lock;
 		pg_atomic_init_u64(&consent_shared->ended, 0);
 		consent_shared->changes_lock = &GetNamedLWLockTranche("ehr_session")[1].lock;
+		consent_shared->rights_lock = &GetNamedLWLockTranche("ehr_session")[2].lock;
 		consent_shared->n_published = MaxBackends;
 		for (int i = 0; i < consent_shared->n_published; i++)
 			pg_atomic_init_u32(&consent_shared->published[i], DSM_HANDLE_INVALID);
@@ -137,6 +140,7 @@ startup_shmem(void)
 	sessions = ShmemInitHash("ehr sessions", max_sessions, max_sessions, &info, HASH_ELEM | HASH_BLOBS);
 	spent_shmem_init(2 * (long) max_sessions);
 	changes_shmem_init();
+	shared_rights_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -305,6 +309,7 @@ session_init(void)
 							 &connection_scope, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("ehr.max_sessions", "How many sessions may be open at a time.", NULL,
 							&max_sessions, 10000, 100, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	shared_rights_init();
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;

@@ -28,6 +28,7 @@ typedef struct ConsentShared
 	unsigned char secret[32];	/* of this postmaster's life; seals handles and the setting */
 	pg_atomic_uint64 ended;		/* counts sessions that ended before their time */
 	LWLock	   *changes_lock;	/* over the log of changes */
+	LWLock	   *rights_lock;	/* over the rights that connections share */
 	int			n_published;
 	pg_atomic_uint32 published[FLEXIBLE_ARRAY_MEMBER];	/* dsm_handle of each backend's rights, for its parallel workers */
 } ConsentShared;
