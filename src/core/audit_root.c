@@ -9,7 +9,7 @@
 
 #include <sodium.h>
 
-static const char magic[17] = "ehr audit root v1";
+static const char magic[] = "ehr audit root v1";	/* without its NUL */
 
 static uint8_t *
 put64(uint8_t *p, uint64_t value)
@@ -31,7 +31,7 @@ audit_root_message(const AuditRoot *root, uint8_t message[AUDIT_ROOT_MESSAGE])
 {
 	uint8_t    *p = message;
 
-	p = put(p, magic, sizeof(magic));
+	p = put(p, magic, sizeof(magic) - 1);
 	p = put(p, root->log, AUDIT_LOG_ID);
 	p = put64(p, root->number);
 	p = put64(p, root->size);

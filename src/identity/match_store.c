@@ -23,7 +23,8 @@
 #include "compat.h"
 #include "identity/match_store.h"
 
-static const char copy_header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+/* signature, flags, no extension: what follows the signature is zeros */
+static const char copy_header[19] = "PGCOPY\n\377\r\n";
 
 /* What the callback hands out: COPY has no argument for it. */
 static struct
