@@ -1,4 +1,5 @@
 -- Reconciling with the citizen database: what a batch says becomes tasks, tasks are decided with a reason. Nothing stays behind.
+\set SHOW_CONTEXT never
 \pset null '-'
 SET search_path = pg_catalog, pg_temp;
 BEGIN;
