@@ -278,6 +278,13 @@ judge_page(PageScan *s, const HeapScanDesc heap)
 
 /* ---- the scan ---- */
 
+/* Are the pages shared ones, that lie where they are until others need the room? */
+static bool
+stays_in_place(const HeapScanDesc heap)
+{
+	return heap->rs_strategy == NULL && heap->rs_base.rs_parallel == NULL && !RelationUsesLocalBuffers(heap->rs_base.rs_rd);
+}
+
 #ifdef EHR_HEAP_SCANS_BLOCK_BY_BLOCK
 
 /*
@@ -331,9 +338,8 @@ take_next_page(PageScan *s, HeapScanDesc heap)
 static bool
 may_take_pages(const HeapScanDesc heap)
 {
-	return heap->rs_strategy == NULL && heap->rs_base.rs_parallel == NULL && heap->rs_numblocks == InvalidBlockNumber &&
-		!heap->rs_base.rs_snapshot->takenDuringRecovery && !IsolationIsSerializable() && old_snapshot_threshold < 0 &&
-		!RelationUsesLocalBuffers(heap->rs_base.rs_rd);
+	return stays_in_place(heap) && heap->rs_numblocks == InvalidBlockNumber &&
+		!heap->rs_base.rs_snapshot->takenDuringRecovery && !IsolationIsSerializable() && old_snapshot_threshold < 0;
 }
 
 #else
@@ -350,7 +356,7 @@ begin_scan(PageScan *s)
 	{
 		node->ss_currentScanDesc = table_beginscan(node->ss_currentRelation, node->ps.state->es_snapshot, 0, NULL);
 		s->take_pages = may_take_pages((HeapScanDesc) node->ss_currentScanDesc);
-		if (s->take_pages)
+		if (stays_in_place((HeapScanDesc) node->ss_currentScanDesc))
 			s->where = whereabouts_of(node->ss_currentRelation, ((HeapScanDesc) node->ss_currentScanDesc)->rs_nblocks);
 		if (s->where != NULL)
 			s->where->users++;
