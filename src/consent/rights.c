@@ -206,24 +206,26 @@ prepare(const char *sql, int n, Oid *types)
 	return plan;
 }
 
+/* Asks a query of kind, sub and org; its plan is kept in *plan. SPI is connected. */
+static void
+ask_of_principal(SPIPlanPtr *plan, const char *sql, const Principal *p)
+{
+	Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
+	Datum		args[3] = {CStringGetTextDatum(p->kind), CStringGetTextDatum(p->sub), CStringGetTextDatum(p->org)};
+
+	if (*plan == NULL)
+		*plan = prepare(sql, 3, types);
+	if (SPI_execute_plan(*plan, args, NULL, true, 0) != SPI_OK_SELECT || SPI_processed == 0)
+		elog(ERROR, "could not look up the names of a session");
+}
+
 /* The names that the session goes by, its units among them. SPI is connected. */
 static void
 fetch_grantees(KnownPersons *known, const Principal *p)
 {
 	static SPIPlanPtr plan = NULL;
-	Datum		args[3];
 
-	if (plan == NULL)
-	{
-		Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
-
-		plan = prepare("SELECT n FROM pg_catalog.unnest(ehr_internal.grantees_of($1, $2, $3)) AS n", 3, types);
-	}
-	args[0] = CStringGetTextDatum(p->kind);
-	args[1] = CStringGetTextDatum(p->sub);
-	args[2] = CStringGetTextDatum(p->org);
-	if (SPI_execute_plan(plan, args, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look up the names of a session");
+	ask_of_principal(&plan, "SELECT n FROM pg_catalog.unnest(ehr_internal.grantees_of($1, $2, $3)) AS n", p);
 	known->n_grantees = (int) Min(SPI_processed, MOST_GRANTEES + 1);
 	for (int i = 0; i < known->n_grantees && i < MOST_GRANTEES; i++)
 	{
@@ -241,20 +243,9 @@ fetch_owner_of_rights(const Principal *p)
 {
 	static SPIPlanPtr plan = NULL;
 	Principal	owner = *p;
-	Datum		args[3];
 	bool		isnull;
 
-	if (plan == NULL)
-	{
-		Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
-
-		plan = prepare("SELECT ehr_internal.rights_sub($1, $2, $3)", 3, types);
-	}
-	args[0] = CStringGetTextDatum(p->kind);
-	args[1] = CStringGetTextDatum(p->sub);
-	args[2] = CStringGetTextDatum(p->org);
-	if (SPI_execute_plan(plan, args, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not look up whose the rights of a session are");
+	ask_of_principal(&plan, "SELECT ehr_internal.rights_sub($1, $2, $3)", p);
 	strlcpy(owner.sub, TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)), sizeof(owner.sub));
 	SPI_freetuptable(SPI_tuptable);
 	return owner;
